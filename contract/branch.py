@@ -1,0 +1,74 @@
+"""A branch as the directory knows it: what explanations may state about it (api.md, `PUT /v1/branches/{code}`)."""
+
+import re
+from datetime import time
+from typing import Annotated
+
+from pydantic import AfterValidator, Field, model_validator
+
+from contract.base import Frozen
+
+_DAYS = re.compile(r"^[1-7](-[1-7])?(,[1-7](-[1-7])?)*$")
+
+
+def _check_days(days: str) -> str:
+    if not _DAYS.match(days):
+        raise ValueError("应为 1-7 的星期，例如 1-5 或 6,7")
+    return days
+
+
+def _check_minutes(value: time) -> time:
+    if value.tzinfo or value.second or value.microsecond:
+        raise ValueError("应为 24 小时制的时:分，例如 09:00")
+    return value
+
+
+Days = Annotated[str, AfterValidator(_check_days)]
+WallTime = Annotated[time, AfterValidator(_check_minutes)]
+
+
+class Hours(Frozen):
+    """One published opening span; `days` counts Monday as 1. A lunch break is two spans."""
+
+    days: Days
+    open: WallTime
+    close: WallTime
+
+    @model_validator(mode="after")
+    def _ordered(self) -> "Hours":
+        if self.open >= self.close:
+            raise ValueError(f"开门 {self.open:%H:%M} 应早于关门 {self.close:%H:%M}")
+        return self
+
+
+class HandoverSlot(Frozen):
+    """When the counter counts cash and vouchers from one teller to the next."""
+
+    start: WallTime
+    end: WallTime
+
+    @model_validator(mode="after")
+    def _ordered(self) -> "HandoverSlot":
+        if self.start >= self.end:
+            raise ValueError(f"交班开始 {self.start:%H:%M} 应早于结束 {self.end:%H:%M}")
+        return self
+
+
+class BranchFacts(Frozen):
+    """Everything about a branch but its code."""
+
+    name: str = Field(min_length=2, max_length=60)
+    aliases: tuple[str, ...] = ()
+    address: str | None = None
+    hours: tuple[Hours, ...] = Field(min_length=1)
+    handover: tuple[HandoverSlot, ...] = ()
+    window_open_in_handover: bool = False
+    windows: int | None = Field(default=None, ge=0)
+    machines: str | None = None
+    nearest: tuple[str, ...] = ()
+
+
+class Branch(BranchFacts):
+    """One outlet of the bank; `code` is the bank's own number and never changes."""
+
+    code: str = Field(pattern=r"^[A-Za-z0-9_-]{1,32}$")

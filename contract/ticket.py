@@ -1,0 +1,92 @@
+"""The complaint as a form: field names are those of the ticket everywhere (bot slots, api, desk)."""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from contract.base import Frozen
+
+Level = Annotated[int, Field(ge=0, le=4)]
+
+
+class Channel(StrEnum):
+    """Where the customer speaks to us; `intake_channel` of the ticket."""
+
+    WEB = "web"
+    WECHAT = "wechat"
+    HOTLINE = "hotline"
+
+
+class Nature(StrEnum):
+    """What kind of matter it is (domain.md 6.2)."""
+
+    COMPLAINT = "投诉"
+    OPINION = "意见"
+    SUGGESTION = "建议"
+    INQUIRY = "咨询"
+    TIP_OFF = "举报"
+    PRAISE = "表扬"
+
+
+class Request(StrEnum):
+    """What the customer wants (domain.md 6.2, `request`)."""
+
+    VERIFY = "核实"
+    APOLOGY = "道歉"
+    CORRECTION = "更正"
+    REFUND = "退费"
+    COMPENSATION = "补偿"
+    STOP_HARASSMENT = "停止骚扰"
+    SPEED_UP = "加快"
+    RESTORE = "恢复使用"
+    STAFF = "处理员工"
+    OTHER = "其他"
+
+
+class TicketDraft(Frozen):
+    """The ticket as far as the conversation has come; every field may still be missing.
+
+    Amounts are in yuan as a decimal string. `branch` is the branch code when the directory knows it, `branch_name` what to
+    show. Full card and identity numbers never stand here.
+    """
+
+    nature: Nature = Nature.COMPLAINT
+    narrative_raw: str | None = None
+    summary: str | None = None
+    branch: str | None = None
+    branch_name: str | None = None
+    event_time: str | None = None
+    event_time_text: str | None = None
+    product: str | None = None
+    amount: str | None = None
+    request: Request | None = None
+    customer_quote: str | None = None
+    name: str | None = None
+    phone: str | None = None
+    card_tail: str | None = None
+    staff_described: str | None = None
+    representative_count: int | None = None
+    special_group: tuple[str, ...] = ()
+    cause_l1: str | None = None
+    cause_l2: str | None = None
+    cause_secondary: str | None = None
+    cause_confidence: float | None = None
+    level: Level = 0
+    level_peak: Level = 0
+    tags: tuple[str, ...] = ()
+    trigger_phrases: tuple[str, ...] = ()
+    script_ids_used: tuple[str, ...] = ()
+    accepted_explanation: Literal["yes", "no", "unasked"] = "unasked"
+    hours_fault: bool = False
+    callback_wanted: bool = False
+
+
+class TicketCreate(TicketDraft):
+    """Body of `POST /v1/tickets`. The key is the `Idempotency-Key` header: conversation and form run."""
+
+    conversation_id: str | None = None
+    intake_channel: Channel = Channel.WEB
+    consent_at: datetime | None = None
+    created_at: datetime | None = None
