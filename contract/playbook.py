@@ -5,7 +5,8 @@ Every number stands in a list of dated values, because rules change: ask for the
 
 from collections.abc import Sequence
 from datetime import date
-from typing import Annotated, Literal, Self
+from itertools import pairwise
+from typing import Annotated, Literal, Self, TypeVar
 
 from pydantic import Field, model_validator
 
@@ -39,14 +40,17 @@ class Sourced(Dated):
     reliability: Reliability
 
 
-def in_force[T: Dated](values: Sequence[T], day: date) -> T | None:
+_T = TypeVar("_T", bound=Dated)
+
+
+def in_force(values: Sequence[_T], day: date) -> _T | None:
     """The one value in force on `day`; the loader has made sure that they do not overlap."""
     return next((value for value in values if value.holds_on(day)), None)
 
 
 def _check_no_overlap(values: Sequence[Dated], what: str) -> None:
     ordered = sorted(values, key=lambda value: value.effective_from)
-    for earlier, later in zip(ordered, ordered[1:], strict=False):
+    for earlier, later in pairwise(ordered):
         if earlier.effective_to is None or earlier.effective_to > later.effective_from:
             raise ValueError(f"{what} 的有效期不能重叠：{earlier.effective_from} 的一条应在 {later.effective_from} 前结束")
 

@@ -4,7 +4,7 @@ import csv
 import string
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 from ruamel.yaml import YAML
@@ -13,6 +13,8 @@ from ruamel.yaml.error import MarkedYAMLError
 
 from contract.branch import Branch
 from contract.playbook import PLACEHOLDERS, Organisation, Phrases, Playbook, Routing, Script, Sla, Taxonomy
+
+_M = TypeVar("_M", bound=BaseModel)
 
 _EXPECTED = {
     "missing": "缺少这一项",
@@ -63,7 +65,7 @@ def cached_playbook(directory: Path) -> Playbook:
     return load_playbook(directory)
 
 
-def _load[M: BaseModel](path: Path, model: type[M]) -> M:
+def _load(path: Path, model: type[_M]) -> _M:
     try:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
