@@ -52,14 +52,17 @@ def _check_no_overlap(values: Sequence[Dated], what: str) -> None:
     ordered = sorted(values, key=lambda value: value.effective_from)
     for earlier, later in pairwise(ordered):
         if earlier.effective_to is None or earlier.effective_to > later.effective_from:
-            raise ValueError(f"{what} 的有效期不能重叠：{earlier.effective_from} 的一条应在 {later.effective_from} 前结束")
+            raise ValueError(
+                f"{what} 的有效期不能重叠：{earlier.effective_from} 的一条应在 {later.effective_from} 前结束"
+            )
 
 
 class CauseDetail(Frozen):
-    """A second-level cause."""
+    """A second-level cause; `asks` replaces the first level's where that does not fit (a call has no branch)."""
 
     code: DetailCode
     name: str
+    asks: tuple[Asks, ...] | None = None
 
 
 class Cause(Frozen):
@@ -101,6 +104,14 @@ class Taxonomy(Frozen):
         """The first-level cause of a first- or second-level code."""
         first = code.rstrip("abcde")
         return next((cause for cause in self.causes if cause.code == first), None)
+
+    def asks(self, code: str) -> tuple[Asks, ...]:
+        """What a complaint of this cause must tell, in the order of asking."""
+        cause = self.cause(code)
+        if cause is None:
+            return ()
+        detail = next((detail for detail in cause.details if detail.code == code), None)
+        return cause.asks if detail is None or detail.asks is None else detail.asks
 
     def name(self, code: str) -> str:
         """The Chinese name of any code; the code itself when it is unknown."""
@@ -179,7 +190,9 @@ class Sla(Frozen):
     clocks: tuple[Clock, ...] = Field(min_length=1)
     thresholds: tuple[Threshold, ...] = ()
 
-    def clock(self, kind: str, *, level: int, day: date, complexity: str = "simple") -> tuple[Clock, DatedNumber] | None:
+    def clock(
+        self, kind: str, *, level: int, day: date, complexity: str = "simple"
+    ) -> tuple[Clock, DatedNumber] | None:
         """The clock for a level on a day: of those that apply, the one made for the highest level."""
         fitting = [
             (clock, value)
@@ -234,7 +247,19 @@ Condition = Literal[
 
 # What a text may name; `actions/explain.py` fills them, and a variant whose slot is empty is passed over.
 PLACEHOLDERS = frozenset(
-    {"bank", "branch_name", "hours", "handover", "machines", "nearest", "windows", "heard", "amount", "product", "cause_name"}
+    {
+        "bank",
+        "branch_name",
+        "hours",
+        "handover",
+        "machines",
+        "nearest",
+        "windows",
+        "heard",
+        "amount",
+        "product",
+        "cause_name",
+    }
 )
 
 

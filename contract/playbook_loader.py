@@ -174,10 +174,14 @@ def _check_script(path: Path, script: Script, playbook: Playbook) -> None:
 
 
 def _check_part(path: Path, part: str, playbook: Playbook) -> None:
-    line = next((number for number, text in enumerate(path.read_text("utf-8").splitlines(), 1) if part[:12] in text), None)
+    line = next(
+        (number for number, text in enumerate(path.read_text("utf-8").splitlines(), 1) if part[:12] in text), None
+    )
     unknown = {name for _, name, _, _ in string.Formatter().parse(part) if name} - PLACEHOLDERS
     if unknown:
-        raise PlaybookError(path, line, f"不认识的占位符 {'、'.join(sorted(unknown))}，可用：{'、'.join(sorted(PLACEHOLDERS))}")
+        raise PlaybookError(
+            path, line, f"不认识的占位符 {'、'.join(sorted(unknown))}，可用：{'、'.join(sorted(PLACEHOLDERS))}"
+        )
     forbidden = playbook.phrases.violations(part)
     if forbidden:
         raise PlaybookError(path, line, f"含有禁语“{forbidden[0]}”（见 phrases.yml）")

@@ -1,0 +1,148 @@
+"""Takes what a message says into the draft: facts, cause, level. Pure; never asks and never speaks."""
+
+from dataclasses import replace
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+from actions.tracker import CauseGuess, Memory, Span, Turn
+from contract.ticket import Request, TicketDraft
+
+# Below this the second place of the ranking is noise (calibrated probabilities, 14 classes).
+_SECOND_CAUSE = 0.25
+# A later message changes the main cause only when it is clearly about something else.
+_NEW_CAUSE = 0.6
+_UNSURE_CAUSE = 0.5
+
+_FREE_TEXT = {"branch": "branch_name", "event_time": "event_time_text", "product": "product", "name": "name"}
+_MAX_FREE_TEXT = 40
+
+
+def absorb(memory: Memory, turn: Turn) -> Memory:
+    """The memory after this message. What was said before is kept unless the customer corrects it."""
+    overwrite = turn.intent == "correct" or memory.requested == "confirm"
+    draft = _with_level(memory.draft, turn)
+    draft = _with_facts(draft, turn, asked=memory.requested, overwrite=overwrite)
+    if (
+        turn.intent == "complain"
+        or not draft.narrative_raw
+        or (memory.requested == "narrative" and turn.intent not in _NO_STORY)
+    ):
+        draft = _with_grievance(draft, turn)
+    return replace(memory, draft=draft)
+
+
+def answer_in_own_words(memory: Memory, turn: Turn) -> Memory:
+    """Takes the message itself as the answer to the question asked, when nothing in it was recognised as one."""
+    asked = memory.requested
+    text = turn.text.strip()
+    if asked is None or not text or len(text) > _MAX_FREE_TEXT:
+        return memory
+    draft = memory.draft
+    if asked in _FREE_TEXT and getattr(draft, _FREE_TEXT[asked]) is None:
+        draft = _update(draft, **{_FREE_TEXT[asked]: text})
+    elif asked == "request" and draft.request is None:
+        draft = _update(draft, request=Request.OTHER, customer_quote=text)
+    return replace(memory, draft=draft)
+
+
+def _with_level(draft: TicketDraft, turn: Turn) -> TicketDraft:
+    """The peak never falls within a conversation (domain.md 6.3)."""
+    peak = max(draft.level_peak, turn.level)
+    reasons = draft.trigger_phrases
+    if turn.level >= draft.level_peak and turn.level > 0:
+        reasons = _union(reasons, turn.reasons[:3])
+    return _update(draft, level=turn.level, level_peak=peak, trigger_phrases=reasons)
+
+
+def _with_facts(draft: TicketDraft, turn: Turn, *, asked: str | None, overwrite: bool) -> TicketDraft:
+    changes: dict[str, Any] = {}
+    for field, found in _facts(turn).items():
+        known = getattr(draft, next(iter(found))) is not None
+        if not known or overwrite or asked == field:
+            changes.update(found)
+    tags = _union(draft.tags, tuple(str(span.best) for span in turn.all_spans("tag")))
+    groups = _union(draft.special_group, tuple(str(span.best) for span in turn.all_spans("special_group")))
+    return _update(draft, tags=tags, special_group=groups, **changes)
+
+
+def _facts(turn: Turn) -> dict[str, dict[str, Any]]:
+    """The facts of this message by the field that would ask for them."""
+    facts: dict[str, dict[str, Any]] = {}
+    if (branch := turn.span("branch")) is not None:
+        facts["branch"] = _branch(branch)
+    if (moment := turn.span("time")) is not None:
+        facts["event_time"] = {"event_time_text": moment.text, "event_time": moment.value}
+    if (amount := _amount(turn.span("amount"))) is not None:
+        facts["amount"] = {"amount": amount}
+    if (wanted := turn.span("request")) is not None:
+        facts["request"] = {"request": Request(wanted.best), "customer_quote": wanted.text}
+    if (count := turn.span("representative_count")) is not None:
+        facts["representative_count"] = {"representative_count": int(count.best)}
+    for kind, name in (("phone", "phone"), ("name", "name"), ("product", "product"), ("person", "staff_described")):
+        span = turn.span(kind)
+        if span is not None:
+            facts[name] = {name: str(span.value) if kind in ("phone", "name") and span.value else span.text}
+    if (tail := turn.span("card_tail")) is not None:
+        facts["card_tail"] = {"card_tail": str(tail.best)}
+    return facts
+
+
+def _branch(span: Span) -> dict[str, Any]:
+    """The code when the directory knows the branch; the customer's own words otherwise."""
+    if isinstance(span.value, dict):
+        return {"branch_name": span.value.get("name") or span.text, "branch": span.value.get("code")}
+    return {"branch_name": span.text, "branch": span.value}
+
+
+def _amount(span: Span | None) -> str | None:
+    if span is None:
+        return None
+    try:
+        return str(Decimal(str(span.best)))
+    except InvalidOperation:
+        return None
+
+
+def _with_grievance(draft: TicketDraft, turn: Turn) -> TicketDraft:
+    narrative = turn.text if not draft.narrative_raw else f"{draft.narrative_raw}\n{turn.text}"
+    draft = _update(draft, narrative_raw=narrative)
+    return _with_cause(draft, turn.causes) if turn.causes else draft
+
+
+def _with_cause(draft: TicketDraft, ranking: tuple[CauseGuess, ...]) -> TicketDraft:
+    best = ranking[0]
+    if draft.cause_l1 is None or _is_better(draft, best):
+        return _update(
+            draft,
+            cause_l1=best.code,
+            cause_l2=best.detail,
+            cause_confidence=best.confidence,
+            cause_secondary=_second(ranking) or draft.cause_secondary or _other(draft.cause_l1, best.code),
+        )
+    if best.code == draft.cause_l1:
+        confidence = max(draft.cause_confidence or 0.0, best.confidence)
+        return _update(draft, cause_confidence=confidence, cause_l2=draft.cause_l2 or best.detail)
+    return _update(draft, cause_secondary=draft.cause_secondary or best.finest)
+
+
+def _is_better(draft: TicketDraft, guess: CauseGuess) -> bool:
+    unsure = (draft.cause_confidence or 0.0) < _UNSURE_CAUSE or draft.cause_l1 == "C99"
+    return guess.code != draft.cause_l1 and guess.code != "C99" and unsure and guess.confidence >= _NEW_CAUSE
+
+
+def _second(ranking: tuple[CauseGuess, ...]) -> str | None:
+    return next(
+        (guess.finest for guess in ranking[1:2] if guess.confidence >= _SECOND_CAUSE and guess.code != "C99"), None
+    )
+
+
+def _other(old: str | None, new: str) -> str | None:
+    return old if old not in (None, "C99", new) else None
+
+
+def _union(old: tuple[str, ...], new: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys((*old, *new)))
+
+
+def _update(draft: TicketDraft, **changes: Any) -> TicketDraft:
+    return draft.model_copy(update=changes)

@@ -1,0 +1,117 @@
+"""The only speaker of HTTP to the bridge. Every call says what happens when the other side is slow, wrong or gone."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+
+from contract.branch import Branch
+from contract.ticket import TicketCreate
+
+# The bot gives an action 2.5 s (bot/channels/bridge.py); an answer after that would find nobody waiting.
+_TIMEOUT = httpx.Timeout(2.0, connect=1.0)
+
+
+class BridgeUnavailable(Exception):
+    """The bridge did not answer or answered with a failure of its own: the turn fails as a whole and is tried again."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class FiledTicket:
+    """What the customer is told of a ticket. `merged`: it joined an open one about the same matter."""
+
+    ticket_no: str
+    merged: bool
+    first_contact_due: str | None
+    decision_due: str | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Progress:
+    """The public state of a ticket, in plain words."""
+
+    ticket_no: str
+    state_text: str
+    next_date: str | None
+
+
+class Bridge:
+    """The bridge's internal routes; one instance per process keeps the connections open."""
+
+    def __init__(self, base_url: str, secret: str, transport: httpx.AsyncBaseTransport | None = None) -> None:
+        self._client = httpx.AsyncClient(
+            base_url=base_url, headers={"Authorization": f"Bearer {secret}"}, timeout=_TIMEOUT, transport=transport
+        )
+        self._branches: dict[str, Branch] = {}
+        self._branches_version = -1
+
+    @classmethod
+    def from_environment(cls) -> "Bridge":
+        return cls(os.environ["TINGSU_API_URL"], os.environ["TINGSU_INTERNAL_SECRET"])
+
+    async def branches(self, version: int) -> Mapping[str, Branch]:
+        """The directory by code, at least as new as `version`. Keeps the last one known when the bridge is gone."""
+        if version > self._branches_version:
+            try:
+                answer = await self._call("GET", "/internal/branches")
+            except BridgeUnavailable:
+                return self._branches
+            self._branches = {row["code"]: Branch.model_validate(row) for row in answer["branches"]}
+            self._branches_version = int(answer["version"])
+        return self._branches
+
+    async def file_ticket(self, ticket: TicketCreate, key: str) -> FiledTicket:
+        """Files once per key. A conflict means that a first try of this turn has filed it already."""
+        body = ticket.model_dump_json(exclude_none=True)
+        headers = {"Idempotency-Key": key, "Content-Type": "application/json"}
+        response = await self._send("POST", "/v1/tickets", content=body, headers=headers)
+        if response.status_code == httpx.codes.CONFLICT:
+            return _filed(response.json()["error"].get("details") or {})
+        return _filed(_checked(response))
+
+    async def add_event(self, ticket_no: str, event: Mapping[str, Any], key: str) -> bool:
+        """Adds a comment or a withdrawal; False when the ticket's state no longer allows it."""
+        path = f"/v1/tickets/{ticket_no}/events"
+        response = await self._send("POST", path, json=event, headers={"Idempotency-Key": key})
+        if response.status_code in (httpx.codes.CONFLICT, httpx.codes.NOT_FOUND):
+            return False
+        _checked(response)
+        return True
+
+    async def progress(self, ticket_no: str, phone_tail: str) -> Progress | None:
+        """None for an unknown number and for a wrong tail alike."""
+        path = f"/v1/public/tickets/{ticket_no}"
+        response = await self._send("GET", path, params={"phone_tail": phone_tail})
+        if response.status_code in (httpx.codes.NOT_FOUND, httpx.codes.UNPROCESSABLE_ENTITY):
+            return None
+        body = _checked(response)
+        return Progress(ticket_no=ticket_no, state_text=body["state_text"], next_date=body.get("next_date"))
+
+    async def _call(self, method: str, path: str) -> Any:
+        return _checked(await self._send(method, path))
+
+    async def _send(self, method: str, path: str, **options: Any) -> httpx.Response:
+        try:
+            return await self._client.request(method, path, **options)
+        except httpx.HTTPError as error:
+            raise BridgeUnavailable(f"{method} {path}: {type(error).__name__}") from error
+
+
+def _checked(response: httpx.Response) -> Any:
+    if response.is_success:
+        return response.json()
+    raise BridgeUnavailable(f"{response.request.method} {response.request.url.path}: HTTP {response.status_code}")
+
+
+def _filed(body: Mapping[str, Any]) -> FiledTicket:
+    if "ticket_no" not in body:
+        raise BridgeUnavailable("POST /v1/tickets: an answer without a ticket number")
+    clocks = {clock["kind"]: clock.get("due_at") for clock in body.get("clocks") or ()}
+    return FiledTicket(
+        ticket_no=body["ticket_no"],
+        merged=bool(body.get("merged")),
+        first_contact_due=clocks.get("first_contact"),
+        decision_due=clocks.get("decision") or body.get("due_at"),
+    )

@@ -1,0 +1,141 @@
+"""Fixed choices, the explicit words that file a complaint, and the slots of the playbook's texts. Pure."""
+
+import re
+from collections.abc import Mapping
+from datetime import datetime
+
+from actions import branch_facts
+from actions.explain import Situation
+from actions.tracker import Turn
+from contract.branch import Branch
+from contract.playbook import Playbook
+from contract.ticket import TicketDraft
+from contract.turn import Asks, Choice
+
+CONFIRM_CHOICES = (
+    Choice(label="确认提交", payload="confirm:yes"),
+    Choice(label="改一下", payload="confirm:change"),
+    Choice(label="先不提交", payload="confirm:no"),
+)
+HUMAN_CHOICES = (Choice(label="转人工", payload="human:yes"), Choice(label="继续登记", payload="human:no"))
+REQUEST_CHOICES = tuple(
+    Choice(label=label, payload=f"request:{value}")
+    for label, value in (("给我核实清楚", "核实"), ("道歉", "道歉"), ("退钱", "退费"), ("改正过来", "更正"))
+)
+OTHER_CAUSE = Choice(label="都不是", payload="cause:C99")
+
+ASKED_FIELDS: Mapping[str, Asks] = {
+    "narrative": "narrative",
+    "branch": "branch",
+    "event_time": "event_time",
+    "product": "product",
+    "amount": "amount",
+    "request": "request",
+    "name": "name",
+    "phone": "phone",
+}
+
+# Filing from free text takes one of these and nothing else in the message: an intent model once read an angry emoji as
+# "yes" (features.md 4.21).
+_CONFIRMATIONS = frozenset(
+    [
+        "确认",
+        "确认提交",
+        "提交",
+        "提交吧",
+        "确定",
+        "没错",
+        "没问题",
+        "没毛病",
+        "对",
+        "对的",
+        "对对",
+        "对对对",
+        "是",
+        "是的",
+        "好",
+        "好的",
+        "行",
+        "可以",
+        "可以的",
+        "嗯",
+        "嗯嗯",
+        "就这样",
+        "就这么报",
+        "报吧",
+        "ok",
+        "正确",
+        "都对",
+        "没错提交吧",
+        "对提交吧",
+        "好提交吧",
+        "可以提交",
+        "没错就这样",
+    ]
+)
+
+_SWEAR = re.compile(
+    r"[妈马]的|他妈|特么|尼玛|操|草泥|[傻煞][逼比b]|滚|死|骗子|畜生|垃圾|王八|cnm|tmd|nm", re.IGNORECASE
+)
+_CLAUSE = re.compile(r"[，。！？!?,；;…\s]+")
+_QUOTE_CHARACTERS = range(4, 19)
+
+
+def is_confirmation(text: str) -> bool:
+    """Whether the whole message is an explicit yes to the read-back."""
+    return re.sub(r"[\W_]", "", text).lower() in _CONFIRMATIONS
+
+
+def heard(text: str) -> str | None:
+    """The customer's own words to repeat: one short clause, without swearing, numbers of theirs, or questions to us."""
+    for clause in _CLAUSE.split(text):
+        quotable = len(clause) in _QUOTE_CHARACTERS and not _SWEAR.search(clause)
+        if quotable and "<" not in clause and "你好" not in clause:
+            return clause
+    return None
+
+
+def situation(
+    turn: Turn,
+    draft: TicketDraft,
+    branch: Branch | None,
+    names: Mapping[str, str] | None = None,
+    playbook: Playbook | None = None,
+) -> Situation:
+    """Everything that the choice and the wording of a script depend on."""
+    moment = _moment(draft)
+    amount = f"{draft.amount}元" if draft.amount else None
+    slots = {"heard": heard(turn.text), "amount": amount, "product": draft.product}
+    if branch is not None:
+        slots |= {
+            "branch_name": branch.name,
+            "hours": branch_facts.hours_text(branch, moment),
+            "handover": branch_facts.handover_text(branch),
+            "machines": branch.machines,
+            "nearest": branch_facts.nearest_text(branch, dict(names or {})),
+            "windows": str(branch.windows) if branch.windows else None,
+        }
+    if playbook is not None:
+        slots["bank"] = playbook.organisation.name
+    conditions = set(branch_facts.conditions(branch, moment))
+    if moment is not None:
+        conditions.add("event_time_known")
+    if draft.amount is not None:
+        conditions.add("amount_known")
+    return Situation(
+        cause=draft.cause_l2 or draft.cause_l1,
+        level=turn.level,
+        day=turn.now.date(),
+        conditions=frozenset(conditions),
+        slots={name: value for name, value in slots.items() if value},
+    )
+
+
+def _moment(draft: TicketDraft) -> datetime | None:
+    """When it happened; only a value with a time of day says anything about opening hours."""
+    if draft.event_time is None or "T" not in draft.event_time:
+        return None
+    try:
+        return datetime.fromisoformat(draft.event_time)
+    except ValueError:
+        return None
