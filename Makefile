@@ -1,0 +1,56 @@
+# 听诉 tingsu. `make help` lists everything; `make run` and `make test` need nothing but git, make and a Python.
+PYTHON ?= python3
+VENV := .venv/bin
+BOT_PYTHON := PYTHONPATH=bot/stand_ins:. OMP_NUM_THREADS=1 bot/.venv/bin/python
+FILE ?= ../shared/labels/dev.jsonl
+
+.DEFAULT_GOAL := help
+.PHONY: help setup run test lint format train understand evaluate bench lock spacy-model clean
+
+help: ## 列出所有命令
+	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: ## 准备环境、网页和模型（run 和 test 会自动做）
+	@$(PYTHON) launcher/setup.py
+
+run: setup ## 启动整套服务，打印地址；Ctrl-C 停止
+	@exec $(VENV)/python -m launcher.run
+
+test: setup ## 跑全部测试（两个环境、对话、浏览器），最后一行是总数
+	@$(VENV)/python -m launcher.test
+
+lint: ## 静态检查：ruff、mypy、模块边界、训练数据、网页
+	@$(PYTHON) launcher/setup.py --only environments >&2
+	$(VENV)/ruff check .
+	$(VENV)/ruff format --check .
+	$(VENV)/mypy
+	$(VENV)/lint-imports
+	$(BOT_PYTHON) -m mypy --config-file bot/pyproject.toml bot
+	$(BOT_PYTHON) -m bot.nlu.check_data data/nlu
+	@$(PYTHON) launcher/setup.py --only web >&2
+	cd web && PATH="$(CURDIR)/$(VENV):$$PATH" npm run --silent lint
+
+format: ## 按约定排版代码
+	$(VENV)/ruff check --fix .
+	$(VENV)/ruff format .
+
+train: ## 输入有变化时训练模型
+	@$(PYTHON) launcher/setup.py --only model
+
+understand: ## 离线理解：make understand < in.jsonl > out.jsonl
+	@$(BOT_PYTHON) -m bot.nlu.understand
+
+evaluate: ## 给标注文件打分：make evaluate FILE=labelled.jsonl
+	@$(BOT_PYTHON) -m benchmarks.evaluate $(FILE)
+
+bench: setup ## 与原装 Rasa 中文流水线同场比较速度（约 20 分钟）
+	@$(VENV)/python -m benchmarks.speed
+
+lock: ## 按 pyproject.toml 重新锁定两个环境的版本
+	@$(PYTHON) launcher/lock.py
+
+spacy-model: ## 可选：下载 zh_core_web_sm（下载不到时继续用自带流水线）
+	@$(PYTHON) launcher/spacy_model.py
+
+clean: ## 删除环境、构建结果和模型（不动数据目录）
+	rm -rf .venv .tools bot/.venv web/node_modules web/dist models .rasa

@@ -1,0 +1,94 @@
+"""`make test`: every suite in its own environment, then one line that counts all of them."""
+
+import os
+import subprocess
+import sys
+import tempfile
+import time
+import xml.etree.ElementTree as ElementTree
+from dataclasses import dataclass
+from pathlib import Path
+
+from launcher.settings import ROOT
+
+_MODERN = str(ROOT / ".venv" / "bin" / "python")
+_BOT = str(ROOT / "bot" / ".venv" / "bin" / "python")
+
+
+@dataclass(frozen=True)
+class Suite:
+    """One run of a test runner that writes a JUnit file to the path it is given."""
+
+    name: str
+    command: tuple[str, ...]
+    cwd: Path = ROOT
+    bot: bool = False
+
+
+@dataclass(frozen=True)
+class Count:
+    """Results of one or more suites; errors count as failures."""
+
+    passed: int = 0
+    failed: int = 0
+    skipped: int = 0
+
+    def __add__(self, other: "Count") -> "Count":
+        return Count(self.passed + other.passed, self.failed + other.failed, self.skipped + other.skipped)
+
+
+def suites() -> tuple[Suite, ...]:
+    """Cheap ones first; those that start the whole stack last."""
+    pytest = ("-m", "pytest", "-q", "-p", "no:cacheprovider")
+    return (
+        Suite(
+            "contract、actions、api、launcher",
+            (_MODERN, *pytest, "tests", "--ignore=tests/bot", "--ignore=tests/dialogue", "--ignore=tests/e2e"),
+        ),
+        Suite("bot", (_BOT, *pytest, "-c", "bot/pytest.ini", "--rootdir", str(ROOT), "tests/bot"), bot=True),
+        Suite("web", (str(ROOT / ".venv" / "bin" / "npm"), "run", "--silent", "test"), cwd=ROOT / "web"),
+        Suite("dialogue、e2e", (_MODERN, *pytest, "tests/dialogue", "tests/e2e")),
+    )
+
+
+def main() -> int:
+    total, broken = Count(), False
+    for suite in suites():
+        print(f"\n=== {suite.name}", flush=True)
+        started = time.monotonic()
+        count, code = _run(suite)
+        total += count
+        # A runner that fails without a failed test (collection error, crash) must not look green.
+        broken = broken or (code != 0 and count.failed == 0)
+        print(
+            f"=== {suite.name}：{count.passed} 通过，{count.failed} 失败，{count.skipped} 跳过，{time.monotonic() - started:.0f} 秒"
+        )
+    if broken:
+        total += Count(failed=1)
+    print(f"\n{total.passed} passed, {total.failed} failed, {total.skipped} skipped", flush=True)
+    return 1 if total.failed or not total.passed else 0
+
+
+def _run(suite: Suite) -> tuple[Count, int]:
+    with tempfile.TemporaryDirectory() as directory:
+        report = Path(directory, "report.xml")
+        environment = {**os.environ, "TINGSU_JUNIT": str(report)}
+        environment["PATH"] = f"{ROOT / '.venv' / 'bin'}{os.pathsep}{environment['PATH']}"
+        if suite.bot:
+            environment["PYTHONPATH"] = f"{ROOT / 'bot' / 'stand_ins'}{os.pathsep}{ROOT}"
+        junit = () if "npm" in suite.command[0] else ("--junitxml", str(report))
+        code = subprocess.run([*suite.command, *junit], cwd=suite.cwd, env=environment, check=False).returncode
+        return _count(report), code
+
+
+def _count(report: Path) -> Count:
+    if not report.exists():
+        return Count()
+    cases = list(ElementTree.parse(report).getroot().iter("testcase"))
+    failed = sum(1 for case in cases if case.find("failure") is not None or case.find("error") is not None)
+    skipped = sum(1 for case in cases if case.find("skipped") is not None)
+    return Count(len(cases) - failed - skipped, failed, skipped)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
