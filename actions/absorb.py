@@ -15,6 +15,7 @@ _UNSURE_CAUSE = 0.5
 
 _FREE_TEXT = {"branch": "branch_name", "event_time": "event_time_text", "product": "product", "name": "name"}
 _MAX_FREE_TEXT = 40
+_NO_STORY = frozenset({"skip", "ask_why", "greet", "thank"})
 
 
 def absorb(memory: Memory, turn: Turn) -> Memory:

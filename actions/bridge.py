@@ -14,7 +14,7 @@ from contract.ticket import TicketCreate
 _TIMEOUT = httpx.Timeout(2.0, connect=1.0)
 
 
-class BridgeUnavailable(Exception):
+class BridgeUnavailableError(Exception):
     """The bridge did not answer or answered with a failure of its own: the turn fails as a whole and is tried again."""
 
 
@@ -56,7 +56,7 @@ class Bridge:
         if version > self._branches_version:
             try:
                 answer = await self._call("GET", "/internal/branches")
-            except BridgeUnavailable:
+            except BridgeUnavailableError:
                 return self._branches
             self._branches = {row["code"]: Branch.model_validate(row) for row in answer["branches"]}
             self._branches_version = int(answer["version"])
@@ -96,18 +96,18 @@ class Bridge:
         try:
             return await self._client.request(method, path, **options)
         except httpx.HTTPError as error:
-            raise BridgeUnavailable(f"{method} {path}: {type(error).__name__}") from error
+            raise BridgeUnavailableError(f"{method} {path}: {type(error).__name__}") from error
 
 
 def _checked(response: httpx.Response) -> Any:
     if response.is_success:
         return response.json()
-    raise BridgeUnavailable(f"{response.request.method} {response.request.url.path}: HTTP {response.status_code}")
+    raise BridgeUnavailableError(f"{response.request.method} {response.request.url.path}: HTTP {response.status_code}")
 
 
 def _filed(body: Mapping[str, Any]) -> FiledTicket:
     if "ticket_no" not in body:
-        raise BridgeUnavailable("POST /v1/tickets: an answer without a ticket number")
+        raise BridgeUnavailableError("POST /v1/tickets: an answer without a ticket number")
     clocks = {clock["kind"]: clock.get("due_at") for clock in body.get("clocks") or ()}
     return FiledTicket(
         ticket_no=body["ticket_no"],

@@ -84,7 +84,7 @@ def _run(suite: Suite) -> tuple[Count, int]:
 def _count(report: Path) -> Count:
     if not report.exists():
         return Count()
-    cases = list(ElementTree.parse(report).getroot().iter("testcase"))
+    cases = list(ElementTree.parse(report).getroot().iter("testcase"))  # noqa: S314 - written by our own runner
     failed = sum(1 for case in cases if case.find("failure") is not None or case.find("error") is not None)
     skipped = sum(1 for case in cases if case.find("skipped") is not None)
     return Count(len(cases) - failed - skipped, failed, skipped)
