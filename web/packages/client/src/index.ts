@@ -1,0 +1,5 @@
+export * from './customer'
+export * from './errors'
+export * from './staff'
+export * from './stream'
+export * from './types'

@@ -1,0 +1,93 @@
+/** The shapes of the bridge's public contract (api.md). Names are the wire's own. */
+
+export type Owner = 'bot' | 'queued' | 'human' | 'human_wrapup' | 'closed'
+export type Role = 'customer' | 'bot' | 'agent' | 'system'
+
+export interface Choice {
+  choice_id: string
+  label: string
+}
+
+export interface CardField {
+  name: string
+  label: string
+  value: string
+}
+
+export interface Card {
+  kind: 'read_back' | 'receipt'
+  title: string
+  fields: CardField[]
+}
+
+export interface Message {
+  seq: number
+  role: Role
+  text: string
+  choices?: Choice[] | null
+  card?: Card | null
+  asks?: string | null
+  client_id?: string | null
+  choice_id?: string | null
+  created_at: string
+}
+
+export interface History {
+  messages: Message[]
+  owner: Owner
+  ticket_no?: string | null
+}
+
+export interface Credentials {
+  conversation_id: string
+  token: string
+}
+
+export type Outgoing = { client_id: string; text: string } | { client_id: string; choice_id: string }
+
+export interface TicketRow {
+  ticket_no: string
+  state: string
+  state_text?: string
+  cause_l1: string | null
+  cause_l2?: string | null
+  cause_name?: string | null
+  level: number
+  level_peak: number
+  branch_name: string | null
+  summary: string | null
+  route: string | null
+  due_at: string | null
+  overdue?: boolean
+  created_at: string
+}
+
+export interface TicketPage {
+  tickets: TicketRow[]
+  next_cursor: string | null
+}
+
+export interface TicketEvent {
+  seq: number
+  type: string
+  actor: string
+  at: string
+  data: Record<string, unknown>
+}
+
+export interface Clock {
+  kind: string
+  due_at: string
+  state?: string
+}
+
+export type Ticket = TicketRow &
+  Record<string, unknown> & {
+    events: TicketEvent[]
+    clocks: Clock[]
+  }
+
+export interface StaffMember {
+  username: string
+  role: string
+}
