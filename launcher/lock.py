@@ -21,7 +21,7 @@ def main() -> int:
     except SetupError as error:
         print(f"✗ {error}", file=sys.stderr)
         return 1
-    for project, version in ((ROOT, "3.11"), (ROOT / "bot", "3.10")):
+    for project, version in ((ROOT, "3.11"), (ROOT / "bot", "3.10"), (ROOT / "benchmarks" / "stock", "3.10")):
         command = [uv, "pip", "compile", "pyproject.toml", "-o", "requirements.lock", "--python-version", version]
         if subprocess.run([*command, *_COMMON], cwd=project, check=False).returncode != 0:
             return 1

@@ -35,7 +35,7 @@ def main() -> int:
     try:
         uv = _step("uv", find_or_install_uv)
         _step("环境 .venv（Python ≥ 3.11）", lambda: _environment(uv, MODERN, ROOT, _modern_python))
-        _step("环境 bot/.venv（Rasa，Python 3.10）", lambda: _environment(uv, BOT, ROOT / "bot", _python_310))
+        _step("环境 bot/.venv（Rasa，Python 3.10）", lambda: _environment(uv, BOT, ROOT / "bot", python_310))
         if only in ("web", "all"):
             _step("网页", _build_web)
         if only in ("model", "all"):
@@ -86,7 +86,7 @@ def _modern_python(uv: str) -> str:
     raise SetupError("找不到 Python 3.11 或更新的版本：请安装一个（例如 pyenv install 3.12），然后重试。")
 
 
-def _python_310(uv: str) -> str:
+def python_310(uv: str) -> str:
     found = _interpreter(uv, "3.10")
     if not found:
         raise SetupError("找不到 Python 3.10（Rasa 3.6 只支持到它）：请安装（例如 pyenv install 3.10），然后重试。")

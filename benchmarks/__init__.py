@@ -1,0 +1,1 @@
+"""Speed and quality, each one command (`make bench`, `make evaluate`); results stand in benchmarks/README.md."""
