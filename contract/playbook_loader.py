@@ -80,7 +80,8 @@ def _load(path: Path, model: type[_M]) -> _M:
     try:
         return model.model_validate(_plain(data))
     except ValidationError as error:
-        first = error.errors()[0]
+        # A misspelt name is reported twice, as missing and as unknown; the unknown one has a line.
+        first = min(error.errors(), key=lambda found: found["type"] == "missing")
         raise PlaybookError(path, _line(data, first["loc"]), _sentence(first)) from error
 
 

@@ -15,10 +15,10 @@ def check_before_start(settings: StackSettings) -> None:
     """Raises StartError at the first thing that would keep the stack from running."""
     _check_data_dir(settings.data_dir)
     _check_playbook(settings.playbook)
-    if not list((ROOT / "models").glob("*.tar.gz")):
-        raise StartError("还没有模型：请先运行 make train。")
     for name, port in settings.ports.items():
         _check_port(name, port)
+    if not list((ROOT / "models").glob("*.tar.gz")):
+        raise StartError("还没有模型：请先运行 make train。")
 
 
 def _check_data_dir(directory: Path) -> None:

@@ -1,0 +1,126 @@
+"""A mistake in the playbook names file, line and what was expected."""
+
+import shutil
+from datetime import date
+from pathlib import Path
+
+import pytest
+
+from contract.playbook import Playbook
+from contract.playbook_loader import PlaybookError, load_playbook
+
+_PLAYBOOK = Path(__file__).resolve().parents[2] / "playbook"
+
+
+@pytest.fixture
+def copy(tmp_path: Path) -> Path:
+    return Path(shutil.copytree(_PLAYBOOK, tmp_path / "playbook"))
+
+
+def _replace(path: Path, old: str, new: str) -> int:
+    """Replaces the first occurrence and returns its line."""
+    text = path.read_text("utf-8")
+    assert old in text
+    path.write_text(text.replace(old, new, 1), "utf-8")
+    return text[: text.index(old)].count("\n") + 1
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "expected"),
+    [
+        ("sla.yml", "{value: 1,", "{value: 一天,", "应为整数"),
+        ("sla.yml", "effective_from: 2021-01-01", "effective_from: 去年", "日期"),
+        ("taxonomy.yml", "name: 业务差错", "nmae: 业务差错", "name"),
+        ("taxonomy.yml", "code: C1a", "code: C2z", "code"),
+        ("routing.yml", "handler: 应急领导小组", "handler: [", "YAML"),
+        ("explanations/X10.yml", "都是防止钱被别人取走", "您应该理解", "禁语"),
+        (
+            "explanations/X02.yml",
+            "{branch_name}公示的营业时间是{hours}，您到的时候",
+            "{brunch}公示的营业时间是{hours}，您到的时候",
+            "占位符",
+        ),
+        ("explanations/X11.yml", "effective_to: 2026-01-01\n    basis", "effective_to: null\n    basis", "重叠"),
+        ("explanations/X19.yml", "reliability: V", "reliability: R", "R 级来源"),
+    ],
+)
+def test_refuses_a_mistake(copy: Path, file: str, old: str, new: str, expected: str) -> None:
+    line = _replace(copy / file, old, new)
+    with pytest.raises(PlaybookError) as raised:
+        load_playbook(copy)
+    assert raised.value.file == copy / file
+    assert raised.value.line is not None
+    assert expected in str(raised.value)
+    # The parser may only notice on the next line that a bracket was never closed; a whole version may overlap another.
+    if expected not in ("YAML", "重叠", "R 级来源"):
+        assert raised.value.line == line
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [
+        ("09:00-17:00", "17:00-09:00", "早于"),
+        ("12:00-12:20", "中午", "branches.csv"),
+        ("YT002", "YT001", "重复"),
+    ],
+)
+def test_refuses_a_bad_branch(copy: Path, old: str, new: str, expected: str) -> None:
+    line = _replace(copy / "branches.csv", old, new)
+    with pytest.raises(PlaybookError, match=expected) as raised:
+        load_playbook(copy)
+    assert raised.value.line == line
+
+
+def test_names_a_missing_file(copy: Path) -> None:
+    (copy / "sla.yml").unlink()
+    with pytest.raises(PlaybookError, match="找不到"):
+        load_playbook(copy)
+
+
+class TestTheDemonstrationBank:
+    """What the issue asks of `playbook/`."""
+
+    def test_has_eight_branches_with_all_facts(self, playbook: Playbook) -> None:
+        assert len(playbook.branches) == 8
+        names = {branch.name for branch in playbook.branches}
+        for branch in playbook.branches:
+            assert branch.hours
+            assert branch.handover
+            assert branch.windows
+            assert set(branch.nearest) <= names
+
+    def test_has_thirteen_causes(self, playbook: Playbook) -> None:
+        assert [cause.code for cause in playbook.taxonomy.causes] == [*(f"C{n}" for n in range(1, 13)), "C99"]
+
+    def test_has_the_first_scripts(self, playbook: Playbook) -> None:
+        assert {script.id for script in playbook.scripts} >= {
+            "X00", "X02", "X05", "X10", "X11", "X19", "X21", "X25", "X27",
+        }  # fmt: skip
+
+    def test_legal_deadlines(self, playbook: Playbook) -> None:
+        day = date(2026, 11, 25)
+        clock = playbook.sla.clock("decision", level=0, day=day)
+        assert clock is not None
+        assert (clock[0].unit, clock[1].value) == ("natural_day", 15)
+        urgent = playbook.sla.clock("first_contact", level=4, day=day)
+        assert urgent is not None
+        assert (urgent[0].unit, urgent[1].value) == ("minute", 15)
+
+    @pytest.mark.parametrize(
+        ("cause", "detail", "level", "handler"),
+        [
+            ("C2", "C2b", 1, "内控合规部"),
+            ("C2", "C2a", 1, "运营部"),
+            ("C8", "C8a", 2, "内控合规部（纪检）"),
+            ("C5", "C5a", 3, "消费者权益保护部"),
+            ("C3", None, 4, "应急领导小组"),
+        ],
+    )
+    def test_routes(self, playbook: Playbook, cause: str, detail: str | None, level: int, handler: str) -> None:
+        route = playbook.routing.route(cause=cause, detail=detail, level=level, day=date(2026, 11, 25))
+        assert route is not None
+        assert route.handler == handler
+
+    def test_no_route_for_what_has_no_cause(self, playbook: Playbook) -> None:
+        assert playbook.routing.route(cause="C99", detail=None, level=0, day=date(2026, 11, 25)) is None
+        assert playbook.routing.fallback
