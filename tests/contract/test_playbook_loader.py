@@ -30,7 +30,7 @@ def _replace(path: Path, old: str, new: str) -> int:
     [
         ("sla.yml", "{value: 1,", "{value: 一天,", "应为整数"),
         ("sla.yml", "effective_from: 2021-01-01", "effective_from: 去年", "日期"),
-        ("taxonomy.yml", "name: 业务差错", "nmae: 业务差错", "name"),
+        ("taxonomy.yml", "name: 业务差错", "nmae: 业务差错", "没有这一项"),
         ("taxonomy.yml", "code: C1a", "code: C2z", "code"),
         ("routing.yml", "handler: 应急领导小组", "handler: [", "YAML"),
         ("explanations/X10.yml", "都是防止钱被别人取走", "您应该理解", "禁语"),
