@@ -1,0 +1,1 @@
+"""The bridge: the only public door between customers, staff, the bot and the back office."""

@@ -1,0 +1,137 @@
+"""Puts the rooms together: one FastAPI app, everything it needs made at start and closed at the end."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import httpx
+from fastapi import FastAPI, Request
+from sqlalchemy import Connection
+from starlette.middleware.cors import CORSMiddleware
+from starlette.responses import HTMLResponse, RedirectResponse
+
+from api.channels.web import endpoints as web_channel
+from api.conversations import endpoints as conversations
+from api.core import health
+from api.core.bus import Bus
+from api.core.clock import Clock
+from api.core.context import Context
+from api.core.crypto import Cipher
+from api.core.db import Database
+from api.core.docs import docs_page
+from api.core.edge import Edge
+from api.core.errors import install_error_handlers
+from api.core.logging import get_logger
+from api.core.metrics import Metrics
+from api.core.redis import Redis
+from api.core.security import ApiKeys
+from api.core.settings import Settings
+from api.core.static import WebPart
+from api.desk import branches, sessions, stream
+from api.desk.staff import ensure_admin
+from api.dialogue import repository, understanding
+from api.dialogue.client import BotClient
+from api.dialogue.turns import Turns
+from api.migrations.run import migrate
+from api.tickets import endpoints as tickets
+from api.tickets import public
+from api.tickets.service import Tickets
+from contract.playbook import Playbook
+from contract.playbook_loader import load_playbook
+
+logger = get_logger("api")
+
+_ROOMS = (web_channel, public, tickets, conversations, understanding, sessions, stream, branches, health)
+
+
+def create_app(settings: Settings | None = None) -> FastAPI:
+    """Raises PlaybookError, WrongKeyError or ValueError at start, each with a sentence for the operator."""
+    settings = settings or Settings()
+    playbook = load_playbook(settings.playbook)
+    ctx = make_context(settings)
+    app = FastAPI(
+        title="听诉",
+        version="1",
+        lifespan=_lifespan,
+        docs_url=None,
+        redoc_url=None,
+        separate_input_output_schemas=False,
+    )
+    app.state.context = ctx
+    app.state.playbook = playbook
+    app.state.bot = BotClient(settings.bot_url, ctx.internal_bearer, settings.bot_deadline)
+    app.state.turns = Turns(ctx.db, ctx.bus, app.state.bot, ctx.clock, ctx.metrics)
+    app.state.turns.notice_after = settings.notice_after
+    app.state.turns.backlog = settings.backlog_limit
+    app.state.tickets = Tickets(ctx, playbook, repository.values_of)
+    app.state.probe = httpx.AsyncClient(trust_env=False)
+    install_error_handlers(app)
+    for room in _ROOMS:
+        app.include_router(room.router)
+    _add_pages(app, settings)
+    if settings.widget_origins:
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=settings.widget_origins,
+            allow_methods=["GET", "POST"],
+            allow_headers=["Authorization", "Content-Type", "Last-Event-ID"],
+        )
+    app.add_middleware(Edge, metrics=ctx.metrics)
+    return app
+
+
+def make_context(settings: Settings) -> Context:
+    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    cipher, metrics = Cipher(settings.master_key()), Metrics()
+    redis = Redis(settings.redis_url, settings.redis_prefix, metrics)
+    return Context(
+        settings=settings,
+        clock=Clock(settings.clock, settings.clock_started),
+        cipher=cipher,
+        db=Database(settings.sql_url, cipher),
+        redis=redis,
+        bus=Bus(redis),
+        metrics=metrics,
+        api_keys=ApiKeys(settings.api_keys),
+        internal_bearer=settings.internal_bearer(),
+    )
+
+
+@asynccontextmanager
+async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    ctx: Context = app.state.context
+    await asyncio.to_thread(ctx.db.setup, lambda connection: _prepare(connection, ctx, app.state.playbook))
+    ctx.bus.start()
+    await app.state.turns.start()
+    logger.info("started", database="sqlite" if ctx.db.is_sqlite else "postgresql", shifted_clock=ctx.clock.shifted)
+    try:
+        yield
+    finally:
+        ctx.bus.close_streams()
+        await app.state.turns.stop()
+        await ctx.bus.stop()
+        await app.state.bot.close()
+        await app.state.probe.aclose()
+        await ctx.redis.close()
+        await ctx.db.close()
+        logger.info("stopped")
+
+
+def _prepare(connection: Connection, ctx: Context, playbook: Playbook) -> None:
+    migrate(connection)
+    ensure_admin(connection, ctx.settings, ctx.clock.now())
+    branches.fill(connection, playbook.branches, ctx.clock.now())
+
+
+def _add_pages(app: FastAPI, settings: Settings) -> None:
+    @app.get("/", include_in_schema=False)
+    async def root() -> RedirectResponse:
+        return RedirectResponse("/demo/", 307)
+
+    @app.get("/docs", include_in_schema=False)
+    async def docs(request: Request) -> HTMLResponse:
+        return HTMLResponse(docs_page(request.app.openapi()))
+
+    app.mount("/widget", WebPart(settings.web_dist / "widget", shared=True))
+    app.mount("/demo", WebPart(settings.web_dist / "demo"))
+    app.mount("/desk", WebPart(settings.web_dist / "desk", single_page=True))

@@ -1,0 +1,1 @@
+"""The web widget's channel (api.md, Customer)."""

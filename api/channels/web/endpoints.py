@@ -1,0 +1,142 @@
+"""The customer's routes. Each proves the token first; text is scrubbed before anything is stored."""
+
+from collections.abc import AsyncIterator
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Header, Query, Request
+from pydantic_core import to_json
+from sqlalchemy import Connection
+from starlette.responses import Response, StreamingResponse
+
+from api.channels.web.schemas import ConversationCreated, ConversationIn, MessageAccepted, MessageIn, SatisfactionIn
+from api.channels.web.verification import verify_conversation
+from api.conversations import repository as conversations
+from api.conversations.push import ConversationStream
+from api.core.context import Context, client_address, context
+from api.core.errors import InvalidError, RateLimitedError
+from api.core.principals import find_principal
+from api.core.redaction import scrub
+from api.core.security import Role, conversation_token
+from api.core.sse import last_event_id, stream_response
+from api.dialogue import repository
+from api.dialogue.schemas import Incoming
+from api.dialogue.turns import Turns
+
+router = APIRouter(tags=["客户"])
+
+Authorization = Annotated[str | None, Header()]
+_MAY_READ = (Role.AGENT, Role.SUPERVISOR, Role.AUDITOR, Role.ADMIN)
+
+
+class ConsentRequiredError(InvalidError):
+    """Without consent nothing is stored (PIPL 28-29)."""
+
+    code, message = "consent_required", "请先阅读并同意个人信息处理说明，再开始对话。"
+
+
+class AttachmentsUnavailableError(InvalidError):
+    """Attachments are a later piece of work; saying so keeps the conversation going."""
+
+    code, message = "attachments_unavailable", "目前还不能发送附件，请先用文字说明，需要的材料会由工作人员联系您补充。"
+
+
+@router.post("/v1/conversations", status_code=201)
+async def start_conversation(request: Request, body: ConversationIn) -> ConversationCreated:
+    """开始一次对话。"""
+    ctx = context(request)
+    if not body.consent:
+        raise ConsentRequiredError
+    limit = ctx.settings.conversations_per_minute
+    if not await ctx.redis.allow(f"conversations:{client_address(request)}", limit=limit, seconds=60):
+        raise RateLimitedError(60)
+    now = ctx.clock.now()
+    conversation_id = await ctx.db.write(
+        lambda connection: repository.create(connection, channel=body.channel, metadata=body.metadata, now=now)
+    )
+    token = conversation_token(ctx.cipher.token_key, conversation_id)
+    return ConversationCreated(conversation_id=conversation_id, token=token)
+
+
+@router.post("/v1/conversations/{conversation_id}/messages", status_code=202, response_model=MessageAccepted)
+async def post_message(
+    request: Request, conversation_id: str, body: MessageIn, authorization: Authorization = None
+) -> Response:
+    """发一条消息：存好之后才回 202；同一个 client_id 只存一次。"""
+    ctx = _proved(request, conversation_id, authorization)
+    if body.attachment_ids is not None:
+        raise AttachmentsUnavailableError
+    text = None if body.text is None else scrub(body.text)
+    turns: Turns = request.app.state.turns
+    seq = await turns.accept(conversation_id, Incoming(body.client_id, text, body.choice_id, ctx.clock.now()))
+    return Response(b'{"seq":%d}' % seq, 202, media_type="application/json")
+
+
+@router.get("/v1/conversations/{conversation_id}/messages")
+async def read_messages(
+    request: Request,
+    conversation_id: str,
+    after: Annotated[int, Query(ge=0)] = 0,
+    authorization: Authorization = None,
+) -> Response:
+    """某条之后的消息、现在由谁接待、工单号。工作人员也可以读。"""
+    ctx = await _proved_or_staff(request, conversation_id, authorization)
+
+    def read(connection: Connection) -> dict[str, Any]:
+        head = repository.head(connection, conversation_id)
+        found = repository.read_messages(connection, conversation_id, after=after)
+        page: dict[str, Any] = {"messages": [message.wire() for message in found], "owner": head.owner}
+        return page if head.ticket_no is None else {**page, "ticket_no": head.ticket_no}
+
+    return Response(to_json(await ctx.db.read(read)), media_type="application/json")
+
+
+@router.get("/v1/conversations/{conversation_id}/events", response_class=StreamingResponse)
+async def stream_events(
+    request: Request,
+    conversation_id: str,
+    after: Annotated[int, Query(ge=0)] = 0,
+    authorization: Authorization = None,
+    last_event: Annotated[str | None, Header(alias="Last-Event-ID")] = None,
+) -> StreamingResponse:
+    """事件流：message、typing、owner、ticket；用 Last-Event-ID 续传，不缺不重。"""
+    ctx = await _proved_or_staff(request, conversation_id, authorization)
+    await ctx.db.read(lambda connection: repository.head(connection, conversation_id))  # 404 before the stream begins
+    chunks: AsyncIterator[bytes] = ConversationStream(ctx, conversation_id, last_event_id(last_event, after)).chunks()
+    return stream_response(chunks)
+
+
+@router.post("/v1/conversations/{conversation_id}/attachments", response_model=None)
+async def upload_attachment(request: Request, conversation_id: str, authorization: Authorization = None) -> None:
+    """附件：目前还不能接收，会明确告诉客户。"""
+    _proved(request, conversation_id, authorization)
+    raise AttachmentsUnavailableError
+
+
+@router.post("/v1/conversations/{conversation_id}/satisfaction", status_code=204)
+async def rate_conversation(
+    request: Request, conversation_id: str, body: SatisfactionIn, authorization: Authorization = None
+) -> None:
+    """满意度；再次提交以最后一次为准。"""
+    ctx = _proved(request, conversation_id, authorization)
+    values = {
+        "conversation_id": conversation_id,
+        "score": body.score,
+        "resolved": body.resolved,
+        "comment": scrub(body.comment) if body.comment else None,
+        "created_at": ctx.clock.now(),
+    }
+    await ctx.db.write(lambda connection: conversations.rate(connection, values))
+
+
+def _proved(request: Request, conversation_id: str, authorization: str | None) -> Context:
+    ctx = context(request)
+    verify_conversation(key=ctx.cipher.token_key, conversation_id=conversation_id, authorization=authorization)
+    return ctx
+
+
+async def _proved_or_staff(request: Request, conversation_id: str, authorization: str | None) -> Context:
+    if authorization is None:
+        principal = await find_principal(request)
+        if principal is not None and principal.role in _MAY_READ:
+            return context(request)
+    return _proved(request, conversation_id, authorization)

@@ -1,0 +1,61 @@
+"""What the widget sends and gets."""
+
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+
+LONGEST_TEXT = 20_000
+
+_Metadata = dict[Annotated[str, StringConstraints(max_length=64)], Any]
+
+
+class _Body(BaseModel):
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+
+class ConversationIn(_Body):
+    """`metadata` is kept, never interpreted."""
+
+    channel: Literal["web"] = "web"
+    consent: bool = False
+    metadata: Annotated[_Metadata, Field(max_length=20)] | None = None
+
+
+class ConversationCreated(_Body):
+    """`token` is the Bearer for this conversation and no other."""
+
+    conversation_id: str
+    token: str
+
+
+class MessageIn(_Body):
+    """One of text, choice_id or attachment_ids."""
+
+    client_id: Annotated[str, StringConstraints(min_length=1, max_length=128)]
+    text: Annotated[str, StringConstraints(max_length=LONGEST_TEXT)] | None = None
+    choice_id: Annotated[str, StringConstraints(min_length=1, max_length=128)] | None = None
+    attachment_ids: Annotated[list[str], Field(max_length=20)] | None = None
+
+    @model_validator(mode="after")
+    def _one_content(self) -> Self:
+        if self.attachment_ids is not None and self.text is None and self.choice_id is None:
+            return self
+        if (self.text is None) == (self.choice_id is None):
+            raise ValueError("text 和 choice_id 请给且只给一个")
+        if self.text is not None and not self.text.strip():
+            raise ValueError("消息不能为空")
+        return self
+
+
+class MessageAccepted(_Body):
+    """The message is stored; `seq` is its place in the conversation."""
+
+    seq: int
+
+
+class SatisfactionIn(_Body):
+    """After the conversation: five is best."""
+
+    score: Annotated[int, Field(ge=1, le=5)]
+    resolved: bool
+    comment: Annotated[str, StringConstraints(max_length=2000)] | None = None

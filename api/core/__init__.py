@@ -1,0 +1,1 @@
+"""Plumbing without bank words: database, Redis, errors, security, redaction, logging."""

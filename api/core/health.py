@@ -1,0 +1,78 @@
+"""Alive, ready, and the numbers. Readiness names every part; liveness depends on none of them."""
+
+import asyncio
+from typing import Any
+
+import httpx
+from fastapi import APIRouter, Request
+from pydantic_core import to_json
+from starlette.responses import Response
+
+from api.core.clock import rfc3339
+from api.core.context import Context, context
+from api.core.errors import StorageUnavailableError
+
+router = APIRouter(tags=["运行"])
+
+_PATIENCE = 2.0  # seconds for each part
+_OK = {"status": "ok"}
+
+
+@router.get("/healthz")
+async def alive() -> dict[str, str]:
+    """进程活着。"""
+    return _OK
+
+
+@router.get("/readyz")
+async def ready(request: Request) -> Response:
+    """数据库、Redis、机器人、动作服务是否就绪；Redis 不可用只算降级。"""
+    ctx = context(request)
+    http: httpx.AsyncClient = request.app.state.probe
+    database, redis, bot, actions = await asyncio.gather(
+        _database(ctx),
+        _redis(ctx),
+        _http(http, f"{ctx.settings.bot_url}/webhooks/bridge/health", ctx.internal_bearer),
+        _http(http, f"{ctx.settings.actions_url}/health", ctx.internal_bearer),
+    )
+    checks = {"database": database, "redis": redis, "bot": bot, "actions": actions}
+    down = any(check["status"] == "down" for check in checks.values())
+    degraded = any(check["status"] != "ok" for check in checks.values())
+    body: dict[str, Any] = {"status": "down" if down else "degraded" if degraded else "ok", "checks": checks}
+    if ctx.clock.shifted:
+        body["clock"] = {"now": rfc3339(ctx.clock.now()), "note": "演示时钟（TINGSU_CLOCK）"}
+    return Response(to_json(body), 503 if down else 200, media_type="application/json")
+
+
+@router.get("/metrics", include_in_schema=False)
+async def metrics(request: Request) -> Response:
+    return Response(context(request).metrics.render(), media_type="text/plain; version=0.0.4; charset=utf-8")
+
+
+async def _database(ctx: Context) -> dict[str, Any]:
+    try:
+        async with asyncio.timeout(_PATIENCE):
+            await ctx.db.ping()
+    except (StorageUnavailableError, TimeoutError):
+        return {"status": "down", "message": "数据库不能写入：消息和工单都存不下，请检查磁盘空间和数据库进程。"}
+    return {**_OK, "kind": "sqlite" if ctx.db.is_sqlite else "postgresql"}
+
+
+async def _redis(ctx: Context) -> dict[str, Any]:
+    if await ctx.redis.ping():
+        return _OK
+    return {"status": "degraded", "message": "Redis 不可用：消息和工单不受影响，推送最多慢一秒，限流按单个进程计。"}
+
+
+async def _http(http: httpx.AsyncClient, url: str, bearer: str) -> dict[str, Any]:
+    try:
+        answer = await http.get(url, headers={"Authorization": f"Bearer {bearer}"}, timeout=_PATIENCE)
+    except httpx.HTTPError as error:
+        return {"status": "down", "message": f"没有响应（{type(error).__name__}）。"}
+    if answer.status_code != 200:
+        return {"status": "down", "message": f"返回 HTTP {answer.status_code}。"}
+    try:
+        told = answer.json()
+    except ValueError:
+        return _OK
+    return {**told, "status": "ok"} if isinstance(told, dict) else _OK

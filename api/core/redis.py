@@ -1,0 +1,113 @@
+"""Redis, the nerve: rate limits and presence. Losing all of it loses nothing; each helper says what then happens."""
+
+import time
+from collections import defaultdict, deque
+
+from redis.asyncio import Redis as Client
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.exceptions import RedisError
+
+from api.core.logging import get_logger
+from api.core.metrics import Metrics
+
+logger = get_logger("redis")
+
+_TIMEOUT = 0.5  # seconds; loopback or the same rack answers within a few milliseconds
+_PRESENCE = 30  # seconds for which a sign of life counts
+_LOCAL_KEYS = 10_000  # callers remembered by the fallback; beyond it, it starts afresh
+
+
+class Redis:
+    """Works with Redis, Sentinel or Cluster: one key prefix with a hash tag, database 0."""
+
+    def __init__(self, url: str | None, prefix: str, metrics: Metrics) -> None:
+        self.prefix = prefix
+        self._metrics = metrics
+        self._hits: defaultdict[str, deque[float]] = defaultdict(deque)
+        self.client: Client | None = None
+        if url:
+            self.client = Client.from_url(
+                url, socket_timeout=_TIMEOUT, socket_connect_timeout=_TIMEOUT, retry=Retry(NoBackoff(), 0)
+            )
+
+    async def ping(self) -> bool:
+        """False when Redis is down or was never there."""
+        if self.client is None:
+            return False
+        try:
+            return bool(await self.client.ping())
+        except (RedisError, OSError):
+            return False
+
+    async def allow(self, key: str, *, limit: int, seconds: int) -> bool:
+        """Counts a call and says whether it is within `limit` per `seconds`.
+
+        Without Redis each process counts for itself: with n processes up to n times the limit passes, never none.
+        """
+        if self.client is None:
+            return self._allow_locally(key, limit, seconds)
+        name = self._rate_name(key, seconds)
+        try:
+            async with self.client.pipeline(transaction=False) as pipeline:
+                pipeline.incr(name)
+                pipeline.expire(name, seconds)
+                count, _ = await pipeline.execute()
+        except (RedisError, OSError):
+            self._failed("rate")
+            return self._allow_locally(key, limit, seconds)
+        return int(count) <= limit
+
+    async def used_up(self, key: str, *, limit: int, seconds: int) -> bool:
+        """Whether `allow` has counted `limit` calls already, without counting one. Without Redis: as `allow`."""
+        if self.client is None:
+            return self._count_locally(key, seconds) >= limit
+        try:
+            count = await self.client.get(self._rate_name(key, seconds))
+        except (RedisError, OSError):
+            self._failed("rate")
+            return self._count_locally(key, seconds) >= limit
+        return int(count or 0) >= limit
+
+    async def seen(self, who: str) -> None:
+        """Marks a member of staff as present. Without Redis nothing happens, and nobody counts as present."""
+        if self.client is None:
+            return
+        try:
+            await self.client.zadd(f"{self.prefix}presence", {who: time.time()})
+        except (RedisError, OSError):
+            self._failed("presence")
+
+    async def present(self) -> set[str]:
+        """Staff seen lately. Without Redis: nobody, so that no customer is promised a human who is not there."""
+        if self.client is None:
+            return set()
+        try:
+            members = await self.client.zrangebyscore(f"{self.prefix}presence", time.time() - _PRESENCE, "+inf")
+        except (RedisError, OSError):
+            self._failed("presence")
+            return set()
+        return {str(member, "utf-8") for member in members if isinstance(member, bytes)}
+
+    async def close(self) -> None:
+        if self.client is not None:
+            await self.client.aclose()
+
+    def _rate_name(self, key: str, seconds: int) -> str:
+        return f"{self.prefix}rate:{key}:{int(time.time() // seconds)}"
+
+    def _allow_locally(self, key: str, limit: int, seconds: int) -> bool:
+        self._hits[key].append(time.monotonic())
+        return self._count_locally(key, seconds) <= limit
+
+    def _count_locally(self, key: str, seconds: int) -> int:
+        if len(self._hits) > _LOCAL_KEYS:
+            self._hits.clear()
+        hits, oldest = self._hits[key], time.monotonic() - seconds
+        while hits and hits[0] < oldest:
+            hits.popleft()
+        return len(hits)
+
+    def _failed(self, use: str) -> None:
+        self._metrics.redis_failures.labels(use).inc()
+        logger.warning("redis_unavailable", use=use)

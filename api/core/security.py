@@ -1,0 +1,109 @@
+"""Who may speak: tokens, keys and passwords. Every comparison takes the same time, right or wrong."""
+
+import base64
+import hashlib
+import hmac
+import secrets
+from dataclasses import dataclass
+from enum import StrEnum
+
+from argon2 import PasswordHasher
+from argon2.exceptions import InvalidHashError, VerificationError
+
+_ID_BYTES = 18  # 144 bits (ASVS 11.5.1 asks for 128)
+_PASSWORDS = PasswordHasher()
+
+# Verified when the account does not exist, so that the answer's timing does not tell.
+_NOBODY = _PASSWORDS.hash(secrets.token_urlsafe())
+
+
+class Role(StrEnum):
+    """What a caller may do; `internal` is the bot and its actions."""
+
+    AGENT = "agent"
+    SUPERVISOR = "supervisor"
+    HANDLER = "handler"
+    AUDITOR = "auditor"
+    ADMIN = "admin"
+    INTERNAL = "internal"
+
+
+STAFF_ROLES = frozenset({Role.AGENT, Role.SUPERVISOR, Role.HANDLER, Role.AUDITOR, Role.ADMIN})
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """A caller other than a customer. `unit` is the department whose restricted tickets a handler may see."""
+
+    id: str
+    name: str
+    role: Role
+    unit: str | None = None
+
+    @property
+    def sees_everything(self) -> bool:
+        return self.role in (Role.SUPERVISOR, Role.AUDITOR, Role.ADMIN, Role.INTERNAL)
+
+
+def new_id() -> str:
+    return secrets.token_urlsafe(_ID_BYTES)
+
+
+def conversation_token(key: bytes, conversation_id: str) -> str:
+    """Bound to the conversation by an HMAC, so that checking it costs no query."""
+    digest = hmac.new(key, b"conversation:" + conversation_id.encode(), hashlib.sha256).digest()
+    return base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
+
+
+def same_secret(given: str, expected: str) -> bool:
+    return hmac.compare_digest(given.encode(), expected.encode())
+
+
+def bearer(header: str | None) -> str:
+    """The token of an Authorization header; empty when there is none."""
+    scheme, _, token = (header or "").partition(" ")
+    return token.strip() if scheme.lower() == "bearer" else ""
+
+
+def hash_token(token: str) -> str:
+    """For long random tokens only: they need no slow hash."""
+    return hashlib.sha256(token.encode()).hexdigest()
+
+
+def hash_password(password: str) -> str:
+    return _PASSWORDS.hash(password)
+
+
+def password_matches(stored: str | None, password: str) -> bool:
+    try:
+        return _PASSWORDS.verify(stored or _NOBODY, password) and stored is not None
+    except (VerificationError, InvalidHashError):
+        return False
+
+
+class ApiKeys:
+    """TINGSU_API_KEYS: `key`, or `name:role:key` for less than everything."""
+
+    def __init__(self, specifications: tuple[str, ...]) -> None:
+        self._keys: list[tuple[str, Principal]] = []
+        for number, specification in enumerate(specifications, start=1):
+            name, role, key = self._split(specification, number)
+            self._keys.append((hash_token(key), Principal(id=f"key:{name}", name=name, role=role)))
+
+    @staticmethod
+    def _split(specification: str, number: int) -> tuple[str, Role, str]:
+        parts = specification.split(":", 2)
+        if len(parts) == 1:
+            return f"key{number}", Role.ADMIN, specification
+        if len(parts) != 3 or parts[1] not in STAFF_ROLES:
+            raise ValueError(
+                "TINGSU_API_KEYS 的每一项应为 key 或 name:role:key，role 为 " + "、".join(sorted(STAFF_ROLES))
+            )
+        return parts[0], Role(parts[1]), parts[2]
+
+    def find(self, key: str) -> Principal | None:
+        given, found = hash_token(key), None
+        for expected, principal in self._keys:
+            if hmac.compare_digest(given, expected):
+                found = principal
+        return found

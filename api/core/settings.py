@@ -1,0 +1,87 @@
+"""Every setting of the bridge, from the environment or `.env` (api.md, Settings)."""
+
+import os
+import secrets
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import AliasChoices, Field, SecretStr, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+ROOT = Path(__file__).resolve().parents[2]
+
+_SHORTEST_KEY = 32  # characters; what `openssl rand -hex 16` gives
+
+
+class Settings(BaseSettings):
+    """Works with nothing set: secrets are made at first use and kept in the data directory, mode 600."""
+
+    model_config = SettingsConfigDict(env_file=".env", env_prefix="TINGSU_", extra="ignore", frozen=True)
+
+    port: int = 8000
+    data_dir: Path = Path("var")
+    playbook: Path = Path("playbook")
+    web_dist: Path = ROOT / "web" / "dist"
+    database_url: str | None = Field(default=None, validation_alias=AliasChoices("DATABASE_URL", "database_url"))
+    redis_url: str | None = Field(default=None, validation_alias=AliasChoices("REDIS_URL", "redis_url"))
+    redis_prefix: str = "{tingsu}:"
+    bot_url: str = "http://127.0.0.1:8001"
+    actions_url: str = "http://127.0.0.1:8002"
+    admin_password: SecretStr | None = None
+    api_keys: Annotated[tuple[str, ...], NoDecode] = ()
+    internal_secret: SecretStr | None = None
+    pii_key: SecretStr | None = None
+    clock: str | None = None
+    clock_started: float | None = None
+    widget_origins: Annotated[tuple[str, ...], NoDecode] = ()
+    cookie_secure: bool = False
+
+    # p95 of a full turn is tens of milliseconds; ten seconds only pass when the bot hangs.
+    bot_deadline: timedelta = timedelta(seconds=10)
+    # How long a silent customer is left waiting before being told that the words are kept.
+    notice_after: timedelta = timedelta(seconds=4)
+    session_idle: timedelta = timedelta(minutes=30)
+    session_longest: timedelta = timedelta(hours=12)
+    conversations_per_minute: int = 1200
+    backlog_limit: int = 200
+
+    @field_validator("api_keys", "widget_origins", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        if isinstance(value, str):
+            return tuple(part.strip() for part in value.split(",") if part.strip())
+        return value
+
+    @field_validator("pii_key")
+    @classmethod
+    def _long_enough(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and len(value.get_secret_value()) < _SHORTEST_KEY:
+            raise ValueError(f"TINGSU_PII_KEY 至少要 {_SHORTEST_KEY} 个字符，可用 openssl rand -hex 32 生成")
+        return value
+
+    @property
+    def sql_url(self) -> str:
+        """The database's address in SQLAlchemy's spelling, SQLite in the data directory when none is set."""
+        if not self.database_url:
+            return f"sqlite:///{self.data_dir.resolve() / 'tingsu.sqlite3'}"
+        scheme, _, rest = self.database_url.partition("://")
+        return f"postgresql+psycopg://{rest}" if scheme in ("postgres", "postgresql") else self.database_url
+
+    def master_key(self) -> bytes:
+        return (self.pii_key.get_secret_value() if self.pii_key else self._kept("pii-key")).encode()
+
+    def internal_bearer(self) -> str:
+        return self.internal_secret.get_secret_value() if self.internal_secret else self._kept("internal-secret")
+
+    def _kept(self, name: str) -> str:
+        """A random secret that is made at first use; a second process finds the first one's."""
+        path = self.data_dir / name
+        self.data_dir.mkdir(parents=True, exist_ok=True)
+        try:
+            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        except FileExistsError:
+            return path.read_text(encoding="ascii").strip()
+        with os.fdopen(descriptor, "w", encoding="ascii") as file:
+            file.write(secret := secrets.token_urlsafe(32))
+        return secret

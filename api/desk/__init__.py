@@ -1,0 +1,1 @@
+"""What staff may see and do beyond tickets and conversations."""

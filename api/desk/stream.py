@@ -1,0 +1,105 @@
+"""The desk's live stream: `ticket` and `alert` read from their tables, `conversation` as a hint to reload.
+
+`id:` is the outbox number, so that a desk that was away hears of every ticket it missed.
+"""
+
+import time
+from collections.abc import AsyncIterator
+from typing import Annotated
+
+from fastapi import APIRouter, Header, Request
+from sqlalchemy import Connection
+from starlette.responses import StreamingResponse
+
+from api.conversations import repository as conversations
+from api.core.bus import Event
+from api.core.clock import rfc3339
+from api.core.context import Context, context
+from api.core.principals import AnyStaff
+from api.core.security import Principal
+from api.core.sse import HEARTBEAT, HEARTBEAT_SECONDS, RETRY, last_event_id, sse, stream_response
+from api.tickets import repository as tickets
+
+router = APIRouter(tags=["工作台"])
+
+_POLL_WITHOUT_REDIS = 1.0
+# On PostgreSQL a lower number can become visible after a higher one; this many are looked at twice.
+_LOOK_BACK = 20
+
+
+class DeskStream:
+    """One member of staff watching."""
+
+    def __init__(self, ctx: Context, staff: Principal, after: int | None) -> None:
+        self._ctx = ctx
+        self._staff = staff
+        self._ticket_mark = after if after is not None else -1
+        self._alert_mark = -1
+        self._sent: set[tuple[str, int]] = set()
+
+    async def chunks(self) -> AsyncIterator[bytes]:
+        ctx, quiet_since = self._ctx, time.monotonic()
+        with ctx.bus.subscribed("desk") as subscription, ctx.metrics.streams.track_inprogress():
+            await self._start()
+            yield RETRY + HEARTBEAT + await self._look()
+            while not ctx.bus.closing:
+                seconds = HEARTBEAT_SECONDS if ctx.bus.connected else _POLL_WITHOUT_REDIS
+                events: list[Event] = await subscription.wait(seconds)
+                chunk = b"".join(event.chunk for event in events) + await self._look()
+                if not chunk and time.monotonic() - quiet_since >= HEARTBEAT_SECONDS:
+                    chunk = HEARTBEAT
+                if chunk:
+                    quiet_since = time.monotonic()
+                    yield chunk
+
+    async def _start(self) -> None:
+        """Without Last-Event-ID the stream begins now: the page has just loaded its list."""
+        await self._ctx.redis.seen(self._staff.id)
+        newest, alert = await self._ctx.db.read(
+            lambda connection: (tickets.newest_outbox(connection), conversations.newest_alert(connection))
+        )
+        if self._ticket_mark < 0:
+            self._ticket_mark = newest
+            self._sent = {("ticket", number) for number in range(newest - _LOOK_BACK, newest + 1)}
+        self._alert_mark = alert
+        self._sent |= {("alert", number) for number in range(alert - _LOOK_BACK, alert + 1)}
+
+    async def _look(self) -> bytes:
+        def read(connection: Connection) -> bytes:
+            return self._tickets(connection) + self._alerts(connection)
+
+        return await self._ctx.db.read(read)
+
+    def _tickets(self, connection: Connection) -> bytes:
+        chunk = b""
+        for row in tickets.outbox_after(connection, max(0, self._ticket_mark - _LOOK_BACK)):
+            hidden = row.restricted_to and not self._staff.sees_everything and row.restricted_to != self._staff.unit
+            if self._is_new("ticket", row.id) and not hidden:
+                told = {"ticket_no": row.ticket_no, "type": row.type, "state": row.state, "at": rfc3339(row.created_at)}
+                chunk += sse("ticket", told, seq=max(row.id, self._ticket_mark))
+            self._ticket_mark = max(self._ticket_mark, row.id)
+        return chunk
+
+    def _alerts(self, connection: Connection) -> bytes:
+        chunk = b""
+        for row in conversations.alerts_after(connection, max(0, self._alert_mark - _LOOK_BACK)):
+            if self._is_new("alert", row.id):
+                told = {"alert_id": row.id, "conversation_id": row.conversation_id, "reason": row.reason}
+                chunk += sse("alert", {**told, "level": row.level, "urgent": row.urgent, "at": rfc3339(row.created_at)})
+            self._alert_mark = max(self._alert_mark, row.id)
+        return chunk
+
+    def _is_new(self, kind: str, number: int) -> bool:
+        if (kind, number) in self._sent:
+            return False
+        self._sent.add((kind, number))
+        return True
+
+
+@router.get("/v1/desk/events", response_class=StreamingResponse)
+async def desk_events(
+    request: Request, staff: AnyStaff, last_event: Annotated[str | None, Header(alias="Last-Event-ID")] = None
+) -> StreamingResponse:
+    """工作台事件流：ticket、alert、conversation。"""
+    after = last_event_id(last_event, -1)
+    return stream_response(DeskStream(context(request), staff, after if after >= 0 else None).chunks())

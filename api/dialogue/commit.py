@@ -1,0 +1,153 @@
+"""What a turn's answer changes: all of it in one transaction, or nothing."""
+
+from datetime import datetime
+from typing import Any
+
+from pydantic_core import to_json
+from sqlalchemy import Connection, bindparam, update
+
+from api.core.redaction import restore, restore_all
+from api.core.security import new_id
+from api.dialogue import repository
+from api.dialogue.models import conversations
+from api.dialogue.schemas import Committed, StoredMessage, Turn
+from contract.turn import BotMessage, TurnAnswer
+
+NOTICE = "您的话我们已经完整记下。系统这会儿有点慢，恢复后会马上回复您，请不用重复发送。"
+BOT_ERROR = "bot_error"
+
+_FINISH = (
+    update(conversations)
+    .where(conversations.c.id == bindparam("b_id"))
+    .values(
+        {
+            name: bindparam(name)
+            for name in (
+                "owner", "handover_reason", "updated_at", "last_seq", "processed_seq", "fence", "state", "open_choices",
+                "draft", "understanding", "cause_l1", "level", "level_peak", "ticket_no",
+            )
+        },
+        claim_until=None,
+        turn_upto=None,
+        attempts=0,
+        retry_at=0.0,
+        noticed=False,
+    )
+)  # fmt: skip
+_NOTICE = (
+    update(conversations)
+    .where(conversations.c.id == bindparam("b_id"))
+    .values(last_seq=bindparam("last_seq"), noticed=True, updated_at=bindparam("updated_at"))
+)
+_QUEUE_FOR_HUMAN = (
+    update(conversations)
+    .where(conversations.c.id == bindparam("b_id"))
+    .values(owner="queued", handover_reason=BOT_ERROR)
+)
+
+
+class LostClaimError(Exception):
+    """Somebody else took the conversation over; this answer is thrown away and theirs counts."""
+
+
+def commit_turn(connection: Connection, turn: Turn, answer: TurnAnswer, now: datetime) -> Committed:
+    """Answers, state, draft, owner and "done" together. Raises LostClaimError when the fence has moved on."""
+    row = repository.locked(connection, turn.conversation_id)
+    if row.fence != turn.fence:
+        raise LostClaimError
+    added, open_choices = _bubbles(answer.messages, turn, first_seq=row.last_seq + 1, now=now)
+    repository.add_messages(connection, turn.conversation_id, added)
+    owner, reason = _owner_after(row.owner, row.handover_reason, answer)
+    peak = max(row.level_peak, answer.draft.level_peak, answer.draft.level)
+    finished = {
+        "b_id": turn.conversation_id,
+        "owner": owner,
+        "handover_reason": reason,
+        "updated_at": now,
+        "last_seq": added[-1].seq,
+        "processed_seq": turn.upto,
+        "fence": turn.fence,
+        "state": to_json(answer.state),
+        # A click that came in while this turn ran was checked then; choices of newer answers replace older ones.
+        "open_choices": open_choices or None,
+        "draft": restore_all(answer.draft.model_dump(mode="json", exclude_none=True), turn.vault),
+        "understanding": answer.understanding.model_dump(mode="json") if answer.understanding else None,
+        "cause_l1": answer.draft.cause_l1,
+        "level": answer.draft.level,
+        "level_peak": peak,
+        "ticket_no": answer.ticket_no or row.ticket_no,
+    }
+    connection.execute(_FINISH, finished)
+    alert = _page_somebody(connection, turn, answer, peak, now)
+    new_ticket = answer.ticket_no if answer.ticket_no != row.ticket_no else None
+    committed = Committed(added, owner, owner != row.owner, new_ticket, alert)
+    if row.customer_seq > turn.upto and owner in repository.BOT_ANSWERS:
+        committed.next_turn = repository.claim(connection, turn.conversation_id)
+    return committed
+
+
+def _bubbles(
+    said: tuple[BotMessage, ...], turn: Turn, *, first_seq: int, now: datetime
+) -> tuple[list[StoredMessage], dict[str, dict[str, str]]]:
+    """Rows for the bot's messages with values instead of placeholders, and the choices they offer by opaque id."""
+    added, offered = [], {}
+    for seq, message in enumerate(said, start=first_seq):
+        shown = []
+        for choice in message.choices:
+            choice_id = new_id()
+            offered[choice_id] = {"label": choice.label, "payload": choice.payload}
+            shown.append({"choice_id": choice_id, "label": choice.label})
+        card: Any = restore_all(message.card.model_dump(mode="json"), turn.vault) if message.card else None
+        text = restore(message.text, turn.vault)
+        added.append(StoredMessage(seq, "bot", text, now, choices=shown or None, card=card, asks=message.asks))
+    return added, offered
+
+
+def _owner_after(owner: str, reason: str | None, answer: TurnAnswer) -> tuple[str, str | None]:
+    if answer.handover is not None and owner == "bot":
+        return "queued", answer.handover.reason
+    if owner == "queued" and reason == BOT_ERROR and answer.handover is None:
+        return "bot", None  # the bot is back, and it was the only reason to wait for a human
+    return owner, reason
+
+
+def _page_somebody(connection: Connection, turn: Turn, answer: TurnAnswer, level: int, now: datetime) -> bool:
+    if answer.handover is None:
+        return False
+    values = {
+        "conversation_id": turn.conversation_id,
+        "reason": answer.handover.reason,
+        "level": level,
+        "urgent": answer.handover.alert,
+        "created_at": now,
+    }
+    repository.add_alert(connection, values)
+    return True
+
+
+def tell_about_delay(connection: Connection, turn: Turn, now: datetime) -> StoredMessage | None:
+    """One honest line to the customer; None when it was said already or the claim is lost."""
+    row = repository.locked(connection, turn.conversation_id)
+    if row.noticed or row.fence != turn.fence:
+        return None
+    notice = StoredMessage(row.last_seq + 1, "system", NOTICE, now)
+    repository.add_messages(connection, turn.conversation_id, [notice])
+    connection.execute(_NOTICE, {"b_id": turn.conversation_id, "last_seq": notice.seq, "updated_at": now})
+    return notice
+
+
+def queue_for_human(connection: Connection, turn: Turn, now: datetime) -> bool:
+    """After several failures in a row a human gets the conversation; the bot goes on trying. True when newly queued."""
+    row = repository.locked(connection, turn.conversation_id)
+    if row.owner != "bot":
+        return False
+    connection.execute(_QUEUE_FOR_HUMAN, {"b_id": turn.conversation_id})
+    values = {
+        "conversation_id": turn.conversation_id,
+        "reason": BOT_ERROR,
+        "level": row.level_peak,
+        "urgent": False,
+        "created_at": now,
+    }
+    repository.add_alert(connection, values)
+    return True

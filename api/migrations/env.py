@@ -1,0 +1,9 @@
+"""Alembic's entry: the connection comes from `run.py`, or from the settings on the command line."""
+
+from alembic import context
+
+from api.migrations.run import all_metadata
+
+connection = context.config.attributes["connection"]
+context.configure(connection=connection, target_metadata=all_metadata(), render_as_batch=True, compare_type=False)
+context.run_migrations()

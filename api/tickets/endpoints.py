@@ -1,0 +1,171 @@
+"""Tickets for staff and for the bot's actions."""
+
+import re
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Depends, Header, Query, Request
+from pydantic_core import to_json
+from sqlalchemy import ColumnElement, Connection
+from starlette.responses import Response, StreamingResponse
+
+from api.core.context import Context, context
+from api.core.errors import InvalidError
+from api.core.paging import BadCursorError, decode_cursor, encode_cursor
+from api.core.principals import AnyStaff, StaffOrBot, allowed
+from api.core.security import Principal, Role
+from api.tickets import repository, views
+from api.tickets.errors import IdempotencyKeyRequiredError, TicketNotFoundError
+from api.tickets.events import apply, may_see
+from api.tickets.export import csv_chunks
+from api.tickets.lifecycle import State
+from api.tickets.numbers import normal_number
+from api.tickets.schemas import EventIn, TicketIn
+from api.tickets.service import Tickets
+
+router = APIRouter(tags=["工单"])
+
+_LONGEST_KEY = 255
+Filer = Annotated[Principal, Depends(allowed(Role.AGENT, Role.SUPERVISOR, Role.HANDLER, Role.ADMIN, Role.INTERNAL))]
+Exporter = Annotated[Principal, Depends(allowed(Role.SUPERVISOR, Role.AUDITOR, Role.ADMIN))]
+Cause = Annotated[str, Query(pattern=r"^C\d{1,2}[a-e]?$")]
+
+
+def service(request: Request) -> Tickets:
+    found: Tickets = request.app.state.tickets
+    return found
+
+
+def _json(value: dict[str, Any], status: int = 200, headers: dict[str, str] | None = None) -> Response:
+    return Response(to_json(value), status, headers=headers, media_type="application/json")
+
+
+@router.post("/v1/tickets", status_code=201)
+async def file_ticket(
+    request: Request,
+    filer: Filer,
+    body: TicketIn,
+    idempotency_key: Annotated[str | None, Header()] = None,
+) -> Response:
+    """登记工单：同一个键、同一份内容只有一张；同一事项再次反映会并入办理中的工单（merged）。"""
+    if not idempotency_key or len(idempotency_key) > _LONGEST_KEY:
+        raise IdempotencyKeyRequiredError
+    tickets = service(request)
+    filed = await tickets.file(body, key=idempotency_key, by=filer)
+    shown = views.filed(filed.ticket, merged=filed.merged, now=tickets.ctx.clock.now())
+    headers = {"Idempotent-Replayed": "true"} if filed.replayed else None
+    return _json(shown, 200 if filed.merged else 201, headers)
+
+
+def _conditions(
+    request: Request,
+    staff: AnyStaff,
+    state: State | None = None,
+    cause: Cause | None = None,
+    level_min: Annotated[int | None, Query(ge=0, le=4)] = None,
+    route: Annotated[str | None, Query(max_length=64)] = None,
+    overdue: bool | None = None,
+    q: Annotated[str | None, Query(max_length=64)] = None,
+) -> list[ColumnElement[bool]]:
+    """The filters of api.md, and what this caller may see at all."""
+    ctx = context(request)
+    found = repository.conditions_for(
+        now=ctx.clock.now(),
+        state=state,
+        cause=cause,
+        level_min=level_min,
+        route=route,
+        overdue=overdue,
+        search=_search(ctx, q),
+    )
+    visible = repository.visible_to(staff)
+    return found if visible is None else [*found, visible]
+
+
+Conditions = Annotated[list[ColumnElement[bool]], Depends(_conditions)]
+
+
+def _search(ctx: Context, q: str | None) -> ColumnElement[bool] | None:
+    if not q or not q.strip():
+        return None
+    digits = re.sub(r"[\s\-+]", "", q)
+    index = ctx.cipher.blind_index(digits) if re.fullmatch(r"(86)?1\d{10}", digits) else None
+    return repository.search_for(q.strip(), index)
+
+
+@router.get("/v1/tickets")
+async def list_tickets(
+    request: Request,
+    conditions: Conditions,
+    cursor: str | None = None,
+    limit: Annotated[int, Query(ge=1, le=200)] = 50,
+) -> Response:
+    """工单列表，新的在前；q 可搜工单号、手机号、网点、产品、部门、经办人。"""
+    ctx, before = context(request), _position(cursor)
+    rows = await ctx.db.read(lambda connection: repository.page(connection, conditions, before=before, limit=limit + 1))
+    shown, now = rows[:limit], ctx.clock.now()
+    next_cursor = encode_cursor(str(shown[-1].id)) if len(rows) > limit else None
+    taxonomy = service(request).playbook.taxonomy
+    return _json({"tickets": [views.list_item(row, now, taxonomy) for row in shown], "next_cursor": next_cursor})
+
+
+def _position(cursor: str | None) -> int | None:
+    if cursor is None:
+        return None
+    (position,) = decode_cursor(cursor, 1)
+    if not position.isdigit():
+        raise BadCursorError
+    return int(position)
+
+
+@router.get("/v1/tickets/export", response_class=StreamingResponse)
+async def export_tickets(
+    request: Request, exporter: Exporter, conditions: Conditions, format: Literal["csv", "xlsx"] = "csv"
+) -> StreamingResponse:
+    """导出工单（CSV，边查边送）。"""
+    if format == "xlsx":
+        raise InvalidError("目前只能导出 CSV，请用 format=csv。")
+    ctx = context(request)
+    now = ctx.clock.now()
+    await ctx.db.write(
+        lambda connection: repository.note_read(connection, who=exporter.id, ticket_no="*", what="export", now=now)
+    )
+    headers = {"Content-Disposition": f'attachment; filename="tickets-{now:%Y%m%d}.csv"'}
+    return StreamingResponse(
+        csv_chunks(ctx.db, conditions, now, service(request).playbook.taxonomy),
+        media_type="text/csv; charset=utf-8",
+        headers=headers,
+    )
+
+
+@router.get("/v1/tickets/{ticket_no}")
+async def read_ticket(request: Request, staff: AnyStaff, ticket_no: str) -> Response:
+    """工单全文、经过和时限；每次查看都留痕。"""
+    ctx = context(request)
+    now, number = ctx.clock.now(), normal_number(ticket_no) or ticket_no
+    taxonomy = service(request).playbook.taxonomy
+
+    def read(connection: Connection) -> dict[str, Any]:
+        row = repository.find(connection, number)
+        if row is None or not may_see(staff, row):
+            raise TicketNotFoundError
+        repository.note_read(connection, who=staff.id, ticket_no=row.ticket_no, what="detail", now=now)
+        return views.detail(row, repository.events_of(connection, row.ticket_no), now, staff, taxonomy)
+
+    return _json(await ctx.db.write(read))
+
+
+@router.post("/v1/tickets/{ticket_no}/events", status_code=201)
+async def add_event(
+    request: Request,
+    by: StaffOrBot,
+    ticket_no: str,
+    body: EventIn,
+    idempotency_key: Annotated[str | None, Header(max_length=_LONGEST_KEY)] = None,
+) -> Response:
+    """推进工单；当前状态不允许的会回 409，并说明可以做什么。"""
+    tickets = service(request)
+    row = await apply(tickets, ticket_no, body, key=idempotency_key, by=by)
+    if by.role is Role.INTERNAL:
+        return _json(views.public(row), 201)
+    events = await tickets.ctx.db.read(lambda connection: repository.events_of(connection, row.ticket_no))
+    return _json(views.detail(row, events, tickets.ctx.clock.now(), by, tickets.playbook.taxonomy), 201)

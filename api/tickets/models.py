@@ -1,0 +1,145 @@
+"""Tickets, their events, the outbox, and who read what. Field names are those of domain.md 6.2."""
+
+from sqlalchemy import (
+    JSON,
+    Boolean,
+    CheckConstraint,
+    Column,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    String,
+    Table,
+    UniqueConstraint,
+)
+
+from api.core.crypto import EncryptedJson, EncryptedText
+from api.core.models import BigId, Instant, metadata
+from api.tickets.lifecycle import State
+
+tickets = Table(
+    "tickets",
+    metadata,
+    Column("id", BigId, primary_key=True, autoincrement=True),
+    Column("ticket_no", String(32), nullable=False, unique=True),
+    Column("state", String(16), nullable=False),
+    Column("created_at", Instant, nullable=False),
+    Column("updated_at", Instant, nullable=False),
+    Column("conversation_id", String(64), index=True),
+    Column("parent_ticket", String(32)),
+    Column("repeat_count", Integer, nullable=False),
+    # Source
+    Column("intake_channel", String(16), nullable=False),
+    Column("operator_id", String(80), nullable=False),
+    # Person. `phone_index` finds a phone without reading it.
+    Column("name", EncryptedText("tickets.name")),
+    Column("phone", EncryptedText("tickets.phone")),
+    Column("phone_index", String(64)),
+    Column("card_tail", EncryptedText("tickets.card_tail")),
+    Column("representative_count", Integer),
+    Column("special_group", JSON, nullable=False),
+    Column("consent_at", Instant),
+    # Matter
+    Column("nature", String(8), nullable=False),
+    Column("branch", String(64)),
+    Column("branch_name", String(64)),
+    Column("event_time", String(64)),
+    Column("event_time_text", EncryptedText("tickets.event_time_text")),
+    Column("product", String(128)),
+    Column("amount", String(32)),
+    Column("staff_described", EncryptedText("tickets.staff_described")),
+    Column("narrative_raw", EncryptedText("tickets.narrative_raw"), nullable=False),
+    Column("summary", EncryptedText("tickets.summary"), nullable=False),
+    # Cause
+    Column("cause_l1", String(8), nullable=False),
+    Column("cause_l2", String(8)),
+    Column("cause_secondary", String(8)),
+    Column("cause_confidence", Float),
+    Column("std_code", String(64)),
+    Column("classified_by", String(80), nullable=False),
+    # Want
+    Column("request", String(16)),
+    Column("customer_quote", EncryptedText("tickets.customer_quote")),
+    Column("callback_wanted", Boolean, nullable=False),
+    # Emotion
+    Column("level", Integer, nullable=False),
+    Column("level_peak", Integer, nullable=False),
+    Column("tags", JSON, nullable=False),
+    Column("trigger_phrases", EncryptedJson("tickets.trigger_phrases"), nullable=False),
+    Column("script_ids_used", JSON, nullable=False),
+    Column("accepted_explanation", String(8), nullable=False),
+    Column("hours_fault", Boolean, nullable=False),
+    # Flow
+    Column("route", String(64), nullable=False),
+    Column("copied", JSON, nullable=False),
+    Column("restricted", Boolean, nullable=False),
+    Column("owner", String(80)),
+    Column("due_at", Instant, nullable=False),
+    Column("first_contact_due_at", Instant, nullable=False),
+    Column("clock_basis", String(255), nullable=False),
+    Column("first_contact_basis", String(255), nullable=False),
+    Column("extended_days", Integer, nullable=False),
+    Column("first_contact_at", Instant),
+    Column("accepted_at", Instant),
+    Column("resolved_at", Instant),
+    Column("closed_at", Instant),
+    Column("withdrawn_at", Instant),
+    Column("outcome", String(16)),
+    Column("root_cause", EncryptedText("tickets.root_cause")),
+    Column("corrective_action", EncryptedText("tickets.corrective_action")),
+    Column("reopened", Integer, nullable=False),
+    CheckConstraint("state in (" + ", ".join(f"'{state}'" for state in State) + ")", name="state"),
+    CheckConstraint("level between 0 and 4 and level_peak between level and 4", name="level"),
+    CheckConstraint("(state = 'withdrawn') = (withdrawn_at is not null)", name="withdrawn"),
+)
+Index("ix_tickets_repeat", tickets.c.phone_index, tickets.c.cause_l1)
+Index("ix_tickets_state_due", tickets.c.state, tickets.c.due_at)
+
+ticket_events = Table(
+    "ticket_events",
+    metadata,
+    Column("id", BigId, primary_key=True, autoincrement=True),
+    Column("ticket_no", ForeignKey("tickets.ticket_no"), nullable=False, index=True),
+    Column("type", String(16), nullable=False),
+    Column("actor", String(80), nullable=False),
+    Column("audience", String(16), nullable=False),
+    Column("data", EncryptedJson("ticket_events.data"), nullable=False),
+    Column("created_at", Instant, nullable=False),
+    CheckConstraint("audience in ('staff', 'customer')", name="audience"),
+)
+
+outbox = Table(
+    "outbox",
+    metadata,
+    Column("id", BigId, primary_key=True, autoincrement=True),
+    Column("ticket_no", String(32), nullable=False),
+    Column("type", String(32), nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("restricted_to", String(64)),
+    Column("created_at", Instant, nullable=False),
+    Column("published_at", Instant),
+)
+
+idempotency = Table(
+    "idempotency",
+    metadata,
+    Column("id", BigId, primary_key=True, autoincrement=True),
+    Column("scope", String(80), nullable=False),
+    Column("key", String(255), nullable=False),
+    Column("request_hash", String(64), nullable=False),
+    Column("ticket_no", String(32), nullable=False),
+    Column("merged", Boolean, nullable=False),
+    Column("created_at", Instant, nullable=False),
+    UniqueConstraint("scope", "key"),
+)
+
+read_audit = Table(
+    "read_audit",
+    metadata,
+    Column("id", BigId, primary_key=True, autoincrement=True),
+    Column("who", String(80), nullable=False),
+    Column("ticket_no", String(32), nullable=False, index=True),
+    Column("what", String(32), nullable=False),
+    Column("created_at", Instant, nullable=False),
+)

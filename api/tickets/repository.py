@@ -1,0 +1,143 @@
+"""SQL of tickets; each function runs inside its caller's transaction."""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, Select, bindparam, func, insert, or_, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+
+from api.core.models import AnyRow, counters
+from api.core.security import Principal
+from api.tickets.lifecycle import OPEN_STATES, RUNNING_STATES
+from api.tickets.models import idempotency, outbox, read_audit, ticket_events, tickets
+
+_t = tickets.c
+
+# The list never reads encrypted columns but the phone, which it shows masked.
+_LIST = select(
+    _t.id, _t.ticket_no, _t.state, _t.created_at, _t.updated_at, _t.intake_channel, _t.nature, _t.phone, _t.name,
+    _t.branch, _t.branch_name, _t.cause_l1, _t.cause_l2, _t.cause_secondary, _t.request, _t.amount, _t.level,
+    _t.level_peak, _t.route, _t.owner, _t.due_at, _t.first_contact_due_at, _t.first_contact_at, _t.repeat_count,
+    _t.restricted, _t.tags, _t.summary,
+)  # fmt: skip
+
+_KEY = select(idempotency.c.request_hash, idempotency.c.ticket_no, idempotency.c.merged).where(
+    idempotency.c.scope == bindparam("scope"), idempotency.c.key == bindparam("key")
+)
+_ONE = select(tickets).where(_t.ticket_no == bindparam("ticket_no"))
+
+
+def next_number(connection: Connection, name: str) -> int:
+    """Counts up within the transaction: a ticket that is rolled back gives its number back."""
+    make = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
+    counted = (
+        make(counters)
+        .values(name=name, value=1)
+        .on_conflict_do_update(index_elements=[counters.c.name], set_={"value": counters.c.value + 1})
+        .returning(counters.c.value)
+    )
+    return int(connection.execute(counted).scalar_one())
+
+
+def find_key(connection: Connection, scope: str, key: str) -> AnyRow | None:
+    return connection.execute(_KEY, {"scope": scope, "key": key}).one_or_none()
+
+
+def keep_key(connection: Connection, values: dict[str, Any]) -> None:
+    connection.execute(insert(idempotency), values)
+
+
+def add(connection: Connection, values: dict[str, Any]) -> None:
+    connection.execute(insert(tickets), values)
+
+
+def change(connection: Connection, ticket_no: str, values: dict[str, Any]) -> None:
+    connection.execute(update(tickets).where(_t.ticket_no == ticket_no).values(values))
+
+
+def find(connection: Connection, ticket_no: str, *, lock: bool = False) -> AnyRow | None:
+    statement = _ONE.with_for_update() if lock else _ONE
+    return connection.execute(statement, {"ticket_no": ticket_no}).one_or_none()
+
+
+def find_same_matter(connection: Connection, *, phone_index: str, cause_l1: str, branch: str | None) -> AnyRow | None:
+    """An open ticket of the same phone and cause, at the same branch or where one of both names none."""
+    statement = select(tickets).where(_t.phone_index == phone_index, _t.cause_l1 == cause_l1, _t.state.in_(OPEN_STATES))
+    if branch is not None:
+        statement = statement.where(or_(_t.branch == branch, _t.branch.is_(None)))
+    return connection.execute(statement.order_by(_t.id.desc()).limit(1).with_for_update()).one_or_none()
+
+
+def add_event(connection: Connection, values: dict[str, Any]) -> None:
+    connection.execute(insert(ticket_events), values)
+
+
+def events_of(connection: Connection, ticket_no: str) -> list[AnyRow]:
+    statement = select(ticket_events).where(ticket_events.c.ticket_no == ticket_no).order_by(ticket_events.c.id)
+    return list(connection.execute(statement))
+
+
+def add_outbox(connection: Connection, values: dict[str, Any]) -> None:
+    connection.execute(insert(outbox), values)
+
+
+def newest_outbox(connection: Connection) -> int:
+    return int(connection.execute(select(func.coalesce(func.max(outbox.c.id), 0))).scalar_one())
+
+
+def outbox_after(connection: Connection, outbox_id: int) -> list[AnyRow]:
+    return list(connection.execute(select(outbox).where(outbox.c.id > outbox_id).order_by(outbox.c.id).limit(200)))
+
+
+def note_read(connection: Connection, *, who: str, ticket_no: str, what: str, now: datetime) -> None:
+    connection.execute(insert(read_audit), {"who": who, "ticket_no": ticket_no, "what": what, "created_at": now})
+
+
+def visible_to(principal: Principal) -> ColumnElement[bool] | None:
+    """Restricted tickets (C8) show to those who see everything and to the unit they were routed to."""
+    if principal.sees_everything:
+        return None
+    return or_(_t.restricted.is_(False), _t.route == principal.unit)
+
+
+def page(
+    connection: Connection, conditions: list[ColumnElement[bool]], *, before: int | None, limit: int
+) -> list[AnyRow]:
+    statement: Select[Any] = _LIST.where(*conditions)
+    if before is not None:
+        statement = statement.where(_t.id < before)
+    return list(connection.execute(statement.order_by(_t.id.desc()).limit(limit)))
+
+
+def conditions_for(
+    *,
+    now: datetime,
+    state: str | None,
+    cause: str | None,
+    level_min: int | None,
+    route: str | None,
+    overdue: bool | None,
+    search: ColumnElement[bool] | None,
+) -> list[ColumnElement[bool]]:
+    found: list[ColumnElement[bool]] = []
+    if state is not None:
+        found.append(_t.state == state)
+    if cause is not None:
+        found.append(or_(_t.cause_l1 == cause, _t.cause_l2 == cause))
+    if level_min is not None:
+        found.append(_t.level_peak >= level_min)
+    if route is not None:
+        found.append(_t.route == route)
+    if overdue is not None:
+        late = _t.state.in_(RUNNING_STATES) & (_t.due_at < now)
+        found.append(late if overdue else ~late)
+    return found if search is None else [*found, search]
+
+
+def search_for(text: str, phone_index: str | None) -> ColumnElement[bool]:
+    """Numbers, branches and products; what customers told is encrypted and cannot be searched by SQL."""
+    if phone_index is not None:
+        return _t.phone_index == phone_index
+    pattern = "%" + text.replace("\\", r"\\").replace("%", r"\%").replace("_", r"\_") + "%"
+    columns = (_t.ticket_no, _t.branch, _t.branch_name, _t.product, _t.route, _t.owner)
+    return or_(*(column.ilike(pattern, escape="\\") for column in columns))

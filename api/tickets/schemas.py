@@ -1,0 +1,65 @@
+"""Shapes of tickets on the wire; names are those of domain.md 6.2."""
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from pydantic import AliasChoices, ConfigDict, Field, StringConstraints
+
+from api.core.clock import rfc3339
+from api.tickets.lifecycle import EventType
+from contract.base import Frozen
+from contract.ticket import TicketCreate
+
+LONGEST_NARRATIVE = 200_000  # a whole long conversation; single messages end at 20,000
+_Reason = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=2000)]
+
+
+class TicketIn(TicketCreate):
+    """Body of POST /v1/tickets: the draft plus where it comes from. `contact` is another name of `phone` (domain.md)."""
+
+    model_config = ConfigDict(coerce_numbers_to_str=True, populate_by_name=True)
+
+    narrative_raw: Annotated[str, StringConstraints(min_length=1, max_length=LONGEST_NARRATIVE)]
+    phone: Annotated[str, StringConstraints(max_length=32)] | None = Field(
+        default=None, validation_alias=AliasChoices("phone", "contact")
+    )
+    name: Annotated[str, StringConstraints(max_length=64)] | None = None
+    branch: Annotated[str, StringConstraints(max_length=64)] | None = None
+    branch_name: Annotated[str, StringConstraints(max_length=64)] | None = None
+    event_time: Annotated[str, StringConstraints(max_length=64)] | None = None
+    product: Annotated[str, StringConstraints(max_length=128)] | None = None
+    amount: Annotated[str, StringConstraints(pattern=r"^\d{1,12}(\.\d{1,2})?$")] | None = None
+
+
+Outcome = Literal["解释", "更正", "退费", "补偿", "道歉", "无依据"]
+
+# What may be corrected after filing; each change is kept in the thread with its old value.
+CORRECTABLE = (
+    "branch", "branch_name", "event_time", "product", "amount", "request", "name", "phone", "cause_l1", "cause_l2",
+    "cause_secondary", "summary", "nature",
+)  # fmt: skip
+
+
+class EventIn(Frozen):
+    """Body of POST /v1/tickets/{no}/events; which fields are needed depends on `type`."""
+
+    type: EventType
+    text: Annotated[str, StringConstraints(max_length=20_000)] | None = None
+    reason: _Reason | None = None
+    owner: Annotated[str, StringConstraints(min_length=1, max_length=80)] | None = None
+    route: Annotated[str, StringConstraints(min_length=1, max_length=64)] | None = None
+    days: Annotated[int, Field(ge=1, le=30)] | None = None
+    approver: Annotated[str, StringConstraints(min_length=1, max_length=80)] | None = None
+    outcome: Outcome | None = None
+    root_cause: Annotated[str, StringConstraints(max_length=2000)] | None = None
+    corrective_action: Annotated[str, StringConstraints(max_length=2000)] | None = None
+    into: Annotated[str, StringConstraints(max_length=32)] | None = None
+    fields: dict[str, str | None] | None = None
+    phone_tail: Annotated[str, StringConstraints(max_length=32)] | None = None
+    # The customer said it and the bot passes it on.
+    from_customer: bool = False
+
+
+def wire(values: dict[str, Any]) -> dict[str, Any]:
+    """Moments as RFC 3339."""
+    return {name: rfc3339(value) if isinstance(value, datetime) else value for name, value in values.items()}
