@@ -10,6 +10,7 @@ import httpx
 from contract.branch import Branch
 from contract.ticket import TicketCreate
 
+_NOT_SHOWN = (httpx.codes.NOT_FOUND, httpx.codes.UNPROCESSABLE_ENTITY, httpx.codes.TOO_MANY_REQUESTS)
 # The bot gives an action 2.5 s (bot/channels/bridge.py); an answer after that would find nobody waiting.
 _TIMEOUT = httpx.Timeout(2.0, connect=1.0)
 
@@ -80,11 +81,12 @@ class Bridge:
         _checked(response)
         return True
 
-    async def progress(self, ticket_no: str, phone_tail: str) -> Progress | None:
-        """None for an unknown number and for a wrong tail alike."""
+    async def progress(self, ticket_no: str, phone_tail: str, *, conversation_id: str) -> Progress | None:
+        """None for an unknown number, a wrong tail, and too many tries alike. The tail may be a placeholder."""
         path = f"/v1/public/tickets/{ticket_no}"
-        response = await self._send("GET", path, params={"phone_tail": phone_tail})
-        if response.status_code in (httpx.codes.NOT_FOUND, httpx.codes.UNPROCESSABLE_ENTITY):
+        params = {"phone_tail": phone_tail, "conversation_id": conversation_id}
+        response = await self._send("GET", path, params=params)
+        if response.status_code in _NOT_SHOWN:
             return None
         body = _checked(response)
         return Progress(ticket_no=ticket_no, state_text=body["state_text"], next_date=body.get("next_date"))

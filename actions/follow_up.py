@@ -65,7 +65,8 @@ class ActionProgress(Action):
         if not number or not tail:
             voice.line("utter_lookup_incomplete")
             return _forget()
-        progress = await self._bridge.progress(number, tail)
+        conversation = read_turn(tracker).conversation_id
+        progress = await self._bridge.progress(number, tail, conversation_id=conversation)
         if progress is None:
             voice.line("utter_lookup_unknown")
         elif progress.next_date:
@@ -91,7 +92,8 @@ class ActionWithdraw(Action):
         if not number or not (own or tail):
             voice.line("utter_lookup_incomplete")
             return _forget()
-        if not own and await self._bridge.progress(number, str(tail)) is None:
+        known = own or await self._bridge.progress(number, str(tail), conversation_id=turn.conversation_id)
+        if not known:
             voice.line("utter_lookup_unknown")
             return _forget()
         key = f"{turn.conversation_id}:withdraw:{number}"
