@@ -1,0 +1,37 @@
+"""Keeps the branch directory as new as the bridge says it is, so that a changed branch holds for the next message."""
+
+import importlib
+import logging
+import os
+from typing import Any, Optional
+
+import aiohttp
+
+_log = logging.getLogger(__name__)
+_TIMEOUT = aiohttp.ClientTimeout(total=1.5, connect=0.5)
+
+
+def _directory() -> Optional[Any]:
+    """The holder that the entity component reads; None in a bot without that component."""
+    try:
+        return importlib.import_module("bot.nlu.branches").directory
+    except (ImportError, AttributeError):
+        return None
+
+
+async def refresh_branches(version: int) -> None:
+    """Fetches the directory when `version` is newer. When the bridge does not answer the old one serves on."""
+    directory = _directory()
+    base = os.environ.get("TINGSU_API_URL")
+    if directory is None or not base or version <= directory.version:
+        return
+    headers = {"Authorization": f"Bearer {os.environ.get('TINGSU_INTERNAL_SECRET', '')}"}
+    try:
+        async with aiohttp.ClientSession(timeout=_TIMEOUT, headers=headers) as session:
+            async with session.get(f"{base}/internal/branches") as response:
+                response.raise_for_status()
+                answer = await response.json()
+    except (aiohttp.ClientError, TimeoutError, ValueError) as error:
+        _log.warning("branch directory not refreshed: %s", type(error).__name__)
+        return
+    directory.replace(answer["branches"], answer["version"])

@@ -1,0 +1,1 @@
+"""Our own policies, all deterministic: who decides before Rasa's RulePolicy, and why."""
