@@ -1,7 +1,8 @@
 """Who boils over is not given a form (domain.md 6.3). Above every other policy."""
 
-from typing import List, Optional
+from typing import Any, Dict, List, Optional
 
+from rasa.core.constants import POLICY_PRIORITY
 from rasa.engine.recipes.default_recipe import DefaultV1Recipe
 from rasa.shared.core.constants import ACTION_LISTEN_NAME
 from rasa.shared.core.domain import Domain
@@ -26,6 +27,11 @@ _MORE_OF_THE_MATTER = frozenset({"complain", "inform", "correct"})
 @DefaultV1Recipe.register(DefaultV1Recipe.ComponentType.POLICY_WITHOUT_END_TO_END_SUPPORT, is_trainable=True)
 class EscalationPolicy(DeterministicPolicy):
     """Level 4: safety and nothing else. The first level 3: a human is offered, then the matter goes on."""
+
+    @staticmethod
+    def get_default_config() -> Dict[str, Any]:
+        """Above every other policy; Rasa's RulePolicy has 6."""
+        return {POLICY_PRIORITY: 10}
 
     def decide(self, tracker: DialogueStateTracker, domain: Domain) -> Optional[str]:
         """See parent class."""

@@ -5,6 +5,7 @@ Rasa's forms hear everything while they are active, and rules come after them.
 
 from typing import Any, Dict, Optional
 
+from rasa.core.constants import POLICY_PRIORITY
 from rasa.core.policies.policy import PolicyPrediction
 from rasa.engine.recipes.default_recipe import DefaultV1Recipe
 from rasa.shared.core.constants import ACTION_DEACTIVATE_LOOP_NAME, ACTION_LISTEN_NAME
@@ -22,6 +23,11 @@ _LAST_RESORT = 0.45
 @DefaultV1Recipe.register(DefaultV1Recipe.ComponentType.POLICY_WITHOUT_END_TO_END_SUPPORT, is_trainable=True)
 class InterruptionPolicy(DeterministicPolicy):
     """A human can be called from everywhere; a complaint can be given up; nobody is held in a query."""
+
+    @staticmethod
+    def get_default_config() -> Dict[str, Any]:
+        """Below escalation, above Rasa's RulePolicy, which has 6."""
+        return {POLICY_PRIORITY: 8}
 
     def decide(self, tracker: DialogueStateTracker, domain: Domain) -> Optional[str]:
         """See parent class."""
