@@ -49,6 +49,8 @@ def create_app(actions: Sequence[Action], secret: str) -> Starlette:
 
 async def _run(executor: ActionExecutor, call: dict[str, object]) -> JSONResponse:
     name = call.get("next_action")
+    # Our actions never read the domain, so the bot does not post it; the executor insists on one.
+    call.setdefault("domain", {})
     try:
         result = await executor.run(call)
     except ActionExecutionRejection:
@@ -59,7 +61,9 @@ async def _run(executor: ActionExecutor, call: dict[str, object]) -> JSONRespons
         # No traceback: its locals hold the customer's words.
         _log.error("action %s failed: %s", name, type(error).__name__)
         return JSONResponse({"error": "failed", "action_name": name}, status_code=500)
-    return JSONResponse(result if result is not None else {"events": [], "responses": []})
+    if result is None:
+        return JSONResponse({"error": "no action was named"}, status_code=400)
+    return JSONResponse(result.model_dump(mode="json"))
 
 
 def _is_authorised(request: Request, secret: str) -> bool:
