@@ -96,7 +96,8 @@ def after_filing(memory: Memory, filed: FiledTicket) -> Memory:
         ticket_no=filed.ticket_no,
         ticket_cause=draft.cause_l1,
         ticket_branch=draft.branch or draft.branch_name,
-        ticket_phone_tail=draft.phone[-4:] if draft.phone else None,
+        # A placeholder (`<PHONE_1>`): only the bridge knows the digits behind it.
+        ticket_phone_tail=draft.phone,
     )
 
 

@@ -47,6 +47,8 @@ _CONFIRMATIONS = frozenset(
 _SWEAR = re.compile(
     r"[妈马]的|他妈|特么|尼玛|操|草泥|[傻煞][逼比b]|滚|死|骗子|畜生|垃圾|王八|cnm|tmd|nm", re.IGNORECASE
 )
+# Placeholders, greetings, and questions put to us read badly when said back.
+_NOT_QUOTED = re.compile(r"[<>]|你好|您好|怎么回事|凭什么|吗$|呢$|投诉你|投诉您|我要投诉")
 _CLAUSE = re.compile(r"[，。！？!?,；;…\s]+")
 _QUOTE_CHARACTERS = range(4, 19)
 
@@ -57,12 +59,12 @@ def is_confirmation(text: str) -> bool:
 
 
 def heard(text: str) -> str | None:
-    """The customer's own words to repeat: one short clause, without swearing, numbers of theirs, or questions to us."""
-    for clause in _CLAUSE.split(text):
-        quotable = len(clause) in _QUOTE_CHARACTERS and not _SWEAR.search(clause)
-        if quotable and "<" not in clause and "你好" not in clause:
-            return clause
-    return None
+    """The customer's own words to repeat: the fullest short clause, without swearing, numbers of theirs, or questions."""
+    return max((clause for clause in _CLAUSE.split(text) if _is_quotable(clause)), key=len, default=None)
+
+
+def _is_quotable(clause: str) -> bool:
+    return len(clause) in _QUOTE_CHARACTERS and not _SWEAR.search(clause) and not _NOT_QUOTED.search(clause)
 
 
 def situation(
