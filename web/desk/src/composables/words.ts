@@ -26,6 +26,18 @@ export const FIELDS: [name: string, label: string][] = [
 
 export const LEVELS = ['平静', '不满', '激动', '升级风险', '重大']
 
+const VALUES: Record<string, string> = {
+  unasked: '未询问', yes: '接受', no: '不接受', web: '网页', wechat: '微信', hotline: '热线', branch: '网点', transfer: '转办',
+}
+
+/** A field's value as staff read it; empty when there is nothing to show. */
+export function shown(value: unknown): string {
+  if (Array.isArray(value)) return value.join('、')
+  if (value === true) return '是'
+  if (value === null || value === undefined || value === false) return ''
+  return VALUES[String(value)] ?? String(value)
+}
+
 export function moment(value: unknown): string {
   if (typeof value !== 'string' || !value) return '—'
   const date = new Date(value)

@@ -117,11 +117,13 @@ export function useConversation(base: string) {
 
   async function deliver(outgoing: Outgoing): Promise<void> {
     if (!client) return
+    // Before sending: the answer may arrive before the bridge's receipt does.
+    showTyping(owner.value === 'bot' || owner.value === 'queued')
     try {
       await client.send(outgoing)
       if (!connected.value) await refresh()
-      else showTyping(owner.value === 'bot' || owner.value === 'queued')
     } catch (error) {
+      showTyping(false)
       const temporary = !(error instanceof ApiError) || error.isTemporary
       if (temporary) retryLater()
       else fail(outgoing, sentence(error))
