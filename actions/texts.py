@@ -48,9 +48,9 @@ _SWEAR = re.compile(
     r"[妈马]的|他妈|特么|尼玛|操|草泥|[傻煞][逼比b]|滚|死|骗子|畜生|垃圾|王八|cnm|tmd|nm", re.IGNORECASE
 )
 # Placeholders, greetings, and questions put to us read badly when said back.
-_NOT_QUOTED = re.compile(r"[<>]|你好|您好|怎么回事|凭什么|吗$|呢$|投诉你|投诉您|我要投诉")
+_NOT_QUOTED = re.compile(r"[<>]|你好|您好|怎么回事|凭什么|吗$|呢$|投诉你|投诉您|我要投诉|(支行|网点|营业部|分理处)$")
 _CLAUSE = re.compile(r"[，。！？!?,；;…\s]+")
-_QUOTE_CHARACTERS = range(4, 19)
+_QUOTE_CHARACTERS = range(4, 27)
 
 
 def is_confirmation(text: str) -> bool:
