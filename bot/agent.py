@@ -61,10 +61,6 @@ class TurnAgent(Agent):
 class TurnProcessor(MessageProcessor):
     """Rasa's processor logs a failed action and talks on without its events; here the turn fails."""
 
-    def _get_action(self, action_name: Text) -> Optional[Action]:
-        action = super()._get_action(action_name)
-        return OneCallForm(action_name, self.action_endpoint) if isinstance(action, FormAction) else action
-
     async def _run_action(
         self,
         action: Action,
@@ -73,7 +69,9 @@ class TurnProcessor(MessageProcessor):
         nlg: NaturalLanguageGenerator,
         prediction: PolicyPrediction,
     ) -> bool:
-        watched = _Watched(action)
+        # The processor builds actions itself; this is the only place where they all come through.
+        form = isinstance(action, FormAction)
+        watched = _Watched(OneCallForm(action.name(), self.action_endpoint) if form else action)
         goes_on = await super()._run_action(watched, tracker, output_channel, nlg, prediction)
         if watched.failure is not None:
             raise TurnFailed(f"{action.name()}: {type(watched.failure).__name__}") from watched.failure

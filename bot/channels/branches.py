@@ -1,5 +1,6 @@
 """Keeps the branch directory as new as the bridge says it is, so that a changed branch holds for the next message."""
 
+import asyncio
 import importlib
 import logging
 import os
@@ -31,7 +32,7 @@ async def refresh_branches(version: int) -> None:
             async with session.get(f"{base}/internal/branches") as response:
                 response.raise_for_status()
                 answer = await response.json()
-    except (aiohttp.ClientError, TimeoutError, ValueError) as error:
+    except (aiohttp.ClientError, asyncio.TimeoutError, ValueError) as error:
         _log.warning("branch directory not refreshed: %s", type(error).__name__)
         return
     directory.replace(answer["branches"], answer["version"])
