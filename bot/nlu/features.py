@@ -1,0 +1,115 @@
+"""What the classifiers see of a message: n-grams of characters, sounds and words, groups of words, signs of heat.
+
+Every feature knows the span it came from, so that a decision can be told in the customer's own words.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Dict, FrozenSet, List, Tuple
+
+from pypinyin.constants import PINYIN_DICT
+from pypinyin.contrib.tone_convert import to_normal
+
+from bot.nlu.files import LEXICON, read_yaml
+
+# A feature, and where in the normalised text it stands.
+Gram = Tuple[str, int, int]
+
+_SIGNS = r"[\s，。！？；：、…~～.,!?;:\"'“”‘’()（）【】《》<>\-—_|/\\*#@^&+=]+"
+_SEPARATOR = re.compile(_SIGNS)
+_NUMBER = re.compile(r"\d+(?:\.\d+)?")
+_PIECE = re.compile(rf"(?P<separator>{_SIGNS})|(?P<number>{_NUMBER.pattern})|(?P<rest>[^\d\s])", re.S)
+# Numbers that are names.
+_SPOKEN_OF = frozenset("12378 12363 12345 110 120 119 96110 95588 315 12315 12348 12388".split())
+_CHAR_SIZES = (1, 2, 3, 4)
+_SOUND_SIZES = (2, 3)
+
+
+@dataclass(frozen=True)
+class Words:
+    """Tokens of the normalised text with offsets, as the segmenter gives them."""
+
+    items: Tuple[Tuple[str, int, int], ...]
+
+
+@lru_cache(maxsize=1)
+def _sounds() -> Dict[str, str]:
+    """Character → its first reading without tone; accents that recognisers and keyboards mix up count as one."""
+    table = {}
+    for code, readings in PINYIN_DICT.items():
+        if 0x4E00 <= code <= 0x9FFF:
+            table[chr(code)] = _merged(to_normal(readings.split(",")[0]))
+    return table
+
+
+def _merged(sound: str) -> str:
+    for one, other in (("zh", "z"), ("ch", "c"), ("sh", "s"), ("ang", "an"), ("eng", "en"), ("ing", "in")):
+        sound = sound.replace(one, other)
+    return f"l{sound[1:]}" if sound.startswith("n") else sound
+
+
+@lru_cache(maxsize=1)
+def _groups() -> Tuple[Dict[str, Tuple[str, ...]], Tuple[int, ...]]:
+    """Word → the groups it belongs to, and the lengths that occur."""
+    table: Dict[str, Tuple[str, ...]] = {}
+    for group, words in read_yaml(LEXICON / "concepts.yml").items():
+        for word in words.split():
+            if len(word) > 1:
+                table[word] = (*table.get(word, ()), group)
+    return table, tuple(sorted({len(word) for word in table}))
+
+
+def spoken(text: str) -> Tuple[str, List[int], List[int]]:
+    """The characters that are said, with start and end: no signs, no pauses; a number is one `0` or its own name."""
+    chars: List[str] = []
+    starts: List[int] = []
+    ends: List[int] = []
+    for match in _PIECE.finditer(text):
+        piece, at = match.group(), match.start()
+        if match.lastgroup == "number" and piece not in _SPOKEN_OF:
+            chars.append("0")
+            starts.append(at)
+            ends.append(match.end())
+        elif match.lastgroup != "separator":
+            chars += piece
+            starts += range(at, match.end())
+            ends += range(at + 1, match.end() + 1)
+    return "".join(chars), starts, ends
+
+
+def char_grams(text: str, hidden: FrozenSet[int] = frozenset()) -> Iterator[Gram]:
+    """Characters, sounds and word groups. What stands at a `hidden` offset was not said by the customer for themselves."""
+    joined, starts, ends = spoken(text)
+    length = len(joined)
+    visible = [place not in hidden for place in starts]
+    table = _sounds()
+    sounds = [table.get(char, char) for char in joined]
+    for size in _CHAR_SIZES:
+        for at in range(length - size + 1):
+            if visible[at] and visible[at + size - 1]:
+                yield joined[at : at + size], starts[at], ends[at + size - 1]
+    for size in _SOUND_SIZES:
+        for at in range(length - size + 1):
+            if visible[at] and visible[at + size - 1]:
+                yield "~" + " ".join(sounds[at : at + size]), starts[at], ends[at + size - 1]
+    groups, sizes = _groups()
+    for size in sizes:
+        for at in range(length - size + 1):
+            for group in groups.get(joined[at : at + size], ()):
+                if visible[at]:
+                    yield f"@{group}", starts[at], ends[at + size - 1]
+
+
+def word_grams(words: Words) -> Iterator[Gram]:
+    """Words and pairs of neighbouring words."""
+    last = ("", 0, 0)
+    for word, start, end in words.items:
+        if _SEPARATOR.fullmatch(word):
+            continue
+        name = "0" if _NUMBER.fullmatch(word) and word not in _SPOKEN_OF else word
+        yield f"_{name}", start, end
+        if last[0]:
+            yield f"_{last[0]}_{name}", last[1], end
+        last = (name, start, end)

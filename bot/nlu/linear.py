@@ -1,0 +1,160 @@
+"""Linear classifiers over shared sparse features, in a form that is quick for one message and can say why.
+
+All heads share one vector and one weight matrix: a decision costs one lookup per feature. Saved as npz and json, no pickle.
+"""
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Dict, List, Tuple
+
+import numpy as np
+import numpy.typing as npt
+from scipy.sparse import csr_matrix
+
+Floats = npt.NDArray[np.float32]
+Ints = npt.NDArray[np.int32]
+
+# A word that one customer used once is not kept: the vocabulary must not store anybody's rare text.
+MIN_MESSAGES = 2
+_WEIGHTS_FILE, _NAMES_FILE = "weights.npz", "names.json"
+
+# Families are scaled to unit length apart, so that many n-grams do not drown few words.
+_FAMILIES = {"~": 0, "_": 1, "@": 2, "#": 3}
+_SHARE: Tuple[float, ...] = (1.0, 0.7, 0.7, 0.5)
+
+
+def family_of(gram: str) -> int:
+    """0 characters and sounds, 1 words, 2 groups, 3 signals."""
+    return _FAMILIES.get(gram[0], 0) if len(gram) > 1 else 0
+
+
+@dataclass(frozen=True)
+class Vector:
+    """One message: columns with their values."""
+
+    columns: Ints
+    values: Floats
+
+
+class Vocabulary:
+    """Feature names, their columns and their weight by rarity."""
+
+    def __init__(self, names: Sequence[str], idf: Floats) -> None:
+        self.names = list(names)
+        self.columns = {name: column for column, name in enumerate(self.names)}
+        self.idf = idf
+        self.families = np.array([family_of(name) for name in self.names], dtype=np.int8)
+
+    @classmethod
+    def fit(cls, messages: Iterable[Iterable[str]]) -> "Vocabulary":
+        """Keeps features of at least MIN_MESSAGES messages."""
+        counts: Counter[str] = Counter()
+        total = 0
+        for message in messages:
+            counts.update(set(message))
+            total += 1
+        kept = sorted(name for name, count in counts.items() if count >= MIN_MESSAGES)
+        numbers = np.array([counts[name] for name in kept], dtype=np.float32)
+        return cls(kept, (np.log((1 + total) / (1 + numbers)) + 1).astype(np.float32))
+
+    def vector(self, grams: Iterable[str]) -> Vector:
+        """Sublinear counts by rarity, each family scaled to its share."""
+        columns = self.columns
+        counts = Counter(column for column in map(columns.get, grams) if column is not None)
+        places = np.fromiter(counts.keys(), dtype=np.int32, count=len(counts))
+        numbers = np.fromiter(counts.values(), dtype=np.float32, count=len(counts))
+        values = (1 + np.log(numbers)) * self.idf[places] if len(counts) else numbers
+        families = self.families[places]
+        norms = np.sqrt(np.bincount(families, weights=values * values, minlength=len(_SHARE)))
+        scale = np.array(_SHARE, dtype=np.float32) / np.maximum(norms, 1e-9)
+        return Vector(places, (values * scale[families]).astype(np.float32))
+
+    def matrix(self, messages: Sequence[Iterable[str]]) -> csr_matrix:
+        """Many messages at once, for training."""
+        vectors = [self.vector(message) for message in messages]
+        ends = np.cumsum([0, *(len(vector.columns) for vector in vectors)])
+        data = np.concatenate([vector.values for vector in vectors])
+        columns = np.concatenate([vector.columns for vector in vectors])
+        return csr_matrix((data, columns, ends), shape=(len(vectors), len(self.names)))
+
+
+@dataclass(frozen=True)
+class Head:
+    """One decision: its classes, where its weights stand in the matrix, and the scale that makes margins probabilities."""
+
+    name: str
+    classes: Tuple[str, ...]
+    first: int
+    scale: float
+    shift: Tuple[float, ...]
+
+    @property
+    def columns(self) -> slice:
+        return slice(self.first, self.first + len(self.classes))
+
+    def probabilities(self, margins: Floats) -> Floats:
+        """Calibrated probabilities from this head's margins (last axis: classes)."""
+        return softmax(margins * self.scale + np.array(self.shift, dtype=np.float32))
+
+
+def softmax(scores: Floats) -> Floats:
+    """Along the last axis."""
+    shifted = np.exp(scores - scores.max(axis=-1, keepdims=True))
+    result: Floats = shifted / shifted.sum(axis=-1, keepdims=True)
+    return result
+
+
+class LinearModel:
+    """Vocabulary, weights (features × all classes of all heads) and heads."""
+
+    def __init__(self, vocabulary: Vocabulary, weights: Floats, bias: Floats, heads: Sequence[Head]) -> None:
+        self.vocabulary = vocabulary
+        self.weights = weights
+        self.bias = bias
+        self.heads: Dict[str, Head] = {head.name: head for head in heads}
+
+    def margins(self, vector: Vector) -> Floats:
+        """The margins of all heads for one message."""
+        found: Floats = vector.values @ self.weights[vector.columns] + self.bias
+        return found
+
+    def evidence(self, vector: Vector, columns: Floats) -> Floats:
+        """What each feature of the message adds to a weighted sum of classes."""
+        found: Floats = vector.values * (self.weights[vector.columns] @ columns)
+        return found
+
+    def save(self, folder: Path) -> None:
+        """Writes two files that numpy and json read without running anything."""
+        arrays: Dict[str, Any] = {
+            "weights": self.weights.astype(np.float16),
+            "bias": self.bias,
+            "idf": self.vocabulary.idf,
+        }
+        np.savez_compressed(folder / _WEIGHTS_FILE, **arrays)
+        heads: List[Dict[str, Any]] = [
+            {
+                "name": it.name,
+                "classes": it.classes,
+                "first": it.first,
+                "scale": it.scale,
+                "shift": [float(x) for x in it.shift],
+            }
+            for it in self.heads.values()
+        ]
+        names = json.dumps({"heads": heads, "names": self.vocabulary.names}, ensure_ascii=False)
+        (folder / _NAMES_FILE).write_text(names, encoding="utf-8")
+
+    @classmethod
+    def load(cls, folder: Path) -> "LinearModel":
+        """Reads what `save` wrote."""
+        stored = json.loads((folder / _NAMES_FILE).read_text(encoding="utf-8"))
+        with np.load(folder / _WEIGHTS_FILE, allow_pickle=False) as arrays:
+            weights = arrays["weights"].astype(np.float32)
+            bias, idf = arrays["bias"], arrays["idf"]
+        heads = [
+            Head(it["name"], tuple(it["classes"]), it["first"], it["scale"], tuple(it["shift"])) for it in stored["heads"]
+        ]
+        return cls(Vocabulary(stored["names"], idf), weights, bias, heads)

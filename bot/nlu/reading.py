@@ -1,0 +1,36 @@
+"""Reads a message once for everybody: cut, normalised, segmented, its triggers found, its features listed."""
+
+from dataclasses import dataclass
+from typing import List, Tuple
+
+from bot.nlu.cutting import kept_ranges
+from bot.nlu.features import Gram, Words, char_grams, word_grams
+from bot.nlu.normalise import Normalised, normalise
+from bot.nlu.signals import signal_grams
+from bot.nlu.triggers import Trigger, find_triggers
+from bot.spacy import chinese
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What classifiers and extractors work on."""
+
+    message: Normalised
+    words: Tuple[Tuple[str, int, int], ...]
+    triggers: Tuple[Trigger, ...]
+
+    def grams(self) -> List[Gram]:
+        """All features; words of a threat that is not the customer's own are left out."""
+        hidden = frozenset(at for it in self.triggers if not it.is_own for at in range(it.start, it.end))
+        shown = tuple(word for word in self.words if word[1] not in hidden)
+        return [
+            *char_grams(self.message.text, hidden),
+            *word_grams(Words(shown)),
+            *signal_grams(self.message, self.triggers),
+        ]
+
+
+def read(raw: str) -> Reading:
+    """Reads the message; of a long one the sentences that matter."""
+    message = normalise(raw, ranges=kept_ranges(raw))
+    return Reading(message, tuple(chinese.words(message.text)), tuple(find_triggers(message.text)))

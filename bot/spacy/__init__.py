@@ -1,0 +1,1 @@
+"""The Chinese pipeline: zh_core_web_sm when it is installed, else the project's own."""
