@@ -84,12 +84,19 @@ class Talk:
 
     async def answered(self, seq: int, seconds: float = 8.0) -> dict[str, Any]:
         """The page once a bot message stands after `seq`."""
-        return await self.until(lambda page: any(m["role"] == "bot" and m["seq"] > seq for m in page["messages"]), seconds)
+        return await self.until(
+            lambda page: any(m["role"] == "bot" and m["seq"] > seq for m in page["messages"]), seconds
+        )
 
-    async def events(self, enough: Callable[[list[Any]], bool], last: int | None = None, seconds: float = 8.0) -> list[Any]:
+    async def events(
+        self, enough: Callable[[list[Any]], bool], last: int | None = None, seconds: float = 8.0
+    ) -> list[Any]:
         headers = self.headers if last is None else {**self.headers, "Last-Event-ID": str(last)}
         text = ""
-        async with asyncio.timeout(seconds), self.http.stream("GET", f"/v1/conversations/{self.id}/events", headers=headers) as stream:
+        async with (
+            asyncio.timeout(seconds),
+            self.http.stream("GET", f"/v1/conversations/{self.id}/events", headers=headers) as stream,
+        ):
             assert stream.status_code == 200
             async for chunk in stream.aiter_text():
                 text += chunk
@@ -122,7 +129,9 @@ class Bridge:
     def internal(self) -> dict[str, str]:
         return {"Authorization": f"Bearer {INTERNAL}"}
 
-    async def file(self, *, key: str | None = None, headers: dict[str, str] | None = None, **body: Any) -> httpx.Response:
+    async def file(
+        self, *, key: str | None = None, headers: dict[str, str] | None = None, **body: Any
+    ) -> httpx.Response:
         body = {"narrative_raw": "柜员说交班让我等", "cause_l1": "C5", "phone": "13800138000", **body}
         sent = {"Idempotency-Key": key or str(uuid.uuid4()), **(headers or self.internal)}
         return await self.http.post("/v1/tickets", json=body, headers=sent)
