@@ -94,8 +94,8 @@ class FakeBot:
 class Server:
     """uvicorn in this event loop, on a port of its own."""
 
-    def __init__(self, app: Any) -> None:
-        self._server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=0, log_config=None, lifespan="on"))
+    def __init__(self, app: Any, port: int = 0) -> None:
+        self._server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=port, log_config=None, lifespan="on"))
         self._task: asyncio.Task[None] | None = None
 
     async def start(self) -> str:
