@@ -24,6 +24,7 @@ class ConversationStream:
         self._ctx = ctx
         self._id = conversation_id
         self._last = after
+        self._behind = False
         self._owner: str | None = None
         self._ticket: str | None = None
 
@@ -41,6 +42,8 @@ class ConversationStream:
 
     async def _next(self, subscription: Subscription) -> bytes:
         """What to send now; may be nothing. Whatever the bus may have missed is found by looking into the table."""
+        if self._behind:
+            return await self._look()
         seconds = HEARTBEAT_SECONDS if self._ctx.bus.connected else _POLL_WITHOUT_REDIS
         events = await subscription.wait(seconds)
         if not events or any(self._leaves_a_gap(event) for event in events):
@@ -59,7 +62,7 @@ class ConversationStream:
         return not event.chunk
 
     async def _look(self) -> bytes:
-        """Everything after the last message sent, and owner and ticket when they are not what was told last."""
+        """A page of what comes after the last message sent, and owner and ticket when they are not what was told last."""
 
         def read(connection: Connection) -> tuple[list[Event], str, str | None]:
             found = repository.read_messages(connection, self._id, after=self._last)
@@ -67,6 +70,7 @@ class ConversationStream:
             return [message.event() for message in found], head.owner, head.ticket_no
 
         events, owner, ticket = await self._ctx.db.read(read)
+        self._behind = len(events) == repository.MESSAGES_PAGE
         chunk = b"".join(event.chunk for event in events)
         if events:
             self._last = events[-1].seq or self._last

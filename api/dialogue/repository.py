@@ -25,6 +25,7 @@ from api.dialogue.schemas import Accepted, Incoming, StoredMessage, Turn
 # Longer than a call's deadline with its margin; each attempt renews it.
 LEASE_SECONDS = 15.0
 BRANCHES = "branches_version"
+MESSAGES_PAGE = 500  # of 60 KB at the most: what one answer may weigh
 
 # Owners under which the bot answers.
 BOT_ANSWERS = ("bot", "queued")
@@ -262,8 +263,9 @@ def branches_version(connection: Connection) -> int:
     return int(connection.execute(select(_branches_version)).scalar_one())
 
 
-def read_messages(connection: Connection, conversation_id: str, *, after: int, limit: int = 500) -> list[StoredMessage]:
-    params = {"id": conversation_id, "after": after, "limit": limit}
+def read_messages(connection: Connection, conversation_id: str, *, after: int) -> list[StoredMessage]:
+    """At most MESSAGES_PAGE of them; a full page may have more behind it."""
+    params = {"id": conversation_id, "after": after, "limit": MESSAGES_PAGE}
     return [StoredMessage(*row) for row in connection.execute(_READ, params)]
 
 

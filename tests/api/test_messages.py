@@ -209,6 +209,16 @@ async def test_after_gives_only_what_is_newer(bridge: Bridge) -> None:
     assert [message["seq"] for message in (await talk.history(after=1))["messages"]] == [2]
 
 
+async def test_a_long_conversation_is_read_in_pages(bridge: Bridge) -> None:
+    bridge.bot.respond = lambda turn: answer(*(f"第{number}条" for number in range(600)))
+    talk = await bridge.talk()
+    page = await talk.answered(await talk.say("全说给我听"))
+    rest = await talk.history(after=page["messages"][-1]["seq"])
+    assert page["more"]
+    assert "more" not in rest
+    assert [message["seq"] for message in page["messages"] + rest["messages"]] == list(range(1, 602))
+
+
 async def test_without_consent_nothing_begins(bridge: Bridge) -> None:
     refused = await bridge.http.post("/v1/conversations", json={"channel": "web", "consent": False})
     assert (refused.status_code, refused.json()["error"]["code"]) == (422, "consent_required")

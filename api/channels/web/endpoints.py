@@ -78,13 +78,15 @@ async def read_messages(
     after: Annotated[int, Query(ge=0)] = 0,
     authorization: Authorization = None,
 ) -> Response:
-    """某条之后的消息、现在由谁接待、工单号。工作人员也可以读。"""
+    """某条之后的消息、现在由谁接待、工单号；一次最多 500 条，more 表示后面还有。工作人员也可以读。"""
     ctx = await _proved_or_staff(request, conversation_id, authorization)
 
     def read(connection: Connection) -> dict[str, Any]:
         head = repository.head(connection, conversation_id)
         found = repository.read_messages(connection, conversation_id, after=after)
         page: dict[str, Any] = {"messages": [message.wire() for message in found], "owner": head.owner}
+        if len(found) == repository.MESSAGES_PAGE:
+            page["more"] = True
         return page if head.ticket_no is None else {**page, "ticket_no": head.ticket_no}
 
     return Response(to_json(await ctx.db.read(read)), media_type="application/json")
