@@ -38,10 +38,10 @@ train: ## 输入有变化时训练模型
 	@$(PYTHON) launcher/setup.py --only model
 
 understand: ## 离线理解：make understand < in.jsonl > out.jsonl
-	@$(BOT_PYTHON) -m bot.nlu.understand
+	@$(BOT_PYTHON) -m bot.understand
 
 evaluate: ## 给标注文件打分：make evaluate FILE=labelled.jsonl
-	@$(BOT_PYTHON) -m benchmarks.evaluate $(FILE)
+	@$(VENV)/python -m benchmarks.evaluate $(FILE)
 
 bench: setup ## 与原装 Rasa 中文流水线同场比较速度（约 20 分钟）
 	@$(VENV)/python -m benchmarks.speed

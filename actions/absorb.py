@@ -57,7 +57,9 @@ def _with_level(draft: TicketDraft, turn: Turn) -> TicketDraft:
 
 def _with_facts(draft: TicketDraft, turn: Turn, *, asked: str | None, overwrite: bool) -> TicketDraft:
     changes: dict[str, Any] = {}
-    for field, found in _facts(turn).items():
+    # "不是五百，是五百五": what is right comes last.
+    said = replace(turn, spans=turn.spans[::-1]) if turn.intent == "correct" else turn
+    for field, found in _facts(said).items():
         known = getattr(draft, next(iter(found))) is not None
         if not known or overwrite or asked == field:
             changes.update(found)
@@ -69,8 +71,8 @@ def _with_facts(draft: TicketDraft, turn: Turn, *, asked: str | None, overwrite:
 def _facts(turn: Turn) -> dict[str, dict[str, Any]]:
     """The facts of this message by the field that would ask for them."""
     facts: dict[str, dict[str, Any]] = {}
-    if (branch := turn.span("branch")) is not None:
-        facts["branch"] = _branch(branch)
+    if (branch := turn.branch) is not None:
+        facts["branch"] = {"branch_name": branch.name, "branch": branch.code}
     if (moment := turn.span("time")) is not None:
         facts["event_time"] = {"event_time_text": moment.text, "event_time": moment.value}
     if (amount := _amount(turn.span("amount"))) is not None:
@@ -86,13 +88,6 @@ def _facts(turn: Turn) -> dict[str, dict[str, Any]]:
     if (tail := turn.span("card_tail")) is not None:
         facts["card_tail"] = {"card_tail": str(tail.best)}
     return facts
-
-
-def _branch(span: Span) -> dict[str, Any]:
-    """The code when the directory knows the branch; the customer's own words otherwise."""
-    if isinstance(span.value, dict):
-        return {"branch_name": span.value.get("name") or span.text, "branch": span.value.get("code")}
-    return {"branch_name": span.text, "branch": span.value}
 
 
 def _amount(span: Span | None) -> str | None:

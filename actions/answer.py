@@ -37,8 +37,7 @@ class ActionAnswer(Action):
     async def run(self, dispatcher: CollectingDispatcher, tracker: Tracker, domain: DomainDict) -> list[EventType]:
         turn, voice = read_turn(tracker), Voice(dispatcher)
         branches = await self._bridge.branches(turn.branches_version)
-        span = turn.span("branch")
-        branch = branches.get(str(span.value)) if span is not None and span.value else None
+        branch = branches.get(turn.branch.code) if turn.branch and turn.branch.code else None
         if branch is not None and any(word in turn.text for word in _HOURS_WORDS):
             self._tell_hours(voice, turn, branch)
         elif any(word in turn.text for word in _RIGHTS_WORDS):

@@ -63,8 +63,8 @@ def is_another_matter(turn: Turn, memory: Memory) -> bool:
     """Whether the message is about another cause or another branch than the filed ticket (merging, domain.md 1.1)."""
     best = turn.causes[0] if turn.causes else None
     other_cause = best is not None and best.code not in ("C99", memory.ticket_cause) and best.confidence >= 0.6
-    branch = turn.span("branch")
-    other_branch = branch is not None and memory.ticket_branch not in (None, branch.value, branch.text)
+    branch = turn.branch
+    other_branch = branch is not None and memory.ticket_branch not in (None, branch.code, branch.name)
     return other_cause or other_branch
 
 

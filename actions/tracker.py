@@ -28,6 +28,14 @@ class Span:
 
 
 @dataclass(frozen=True, kw_only=True)
+class BranchMention:
+    """A branch in this message: its code when the directory knows it, and its name there or as the customer wrote it."""
+
+    code: str | None
+    name: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class CauseGuess:
     """One place of the ranking; `finest` is the second-level code when there is one."""
 
@@ -60,6 +68,14 @@ class Turn:
 
     def span(self, kind: str) -> Span | None:
         return next((span for span in self.spans if span.type == kind), None)
+
+    @property
+    def branch(self) -> BranchMention | None:
+        span = self.span("branch")
+        if span is None:
+            return None
+        known = span.value or {}
+        return BranchMention(code=known.get("code"), name=known.get("name") or span.text)
 
     def all_spans(self, kind: str) -> tuple[Span, ...]:
         return tuple(span for span in self.spans if span.type == kind)

@@ -34,6 +34,8 @@ def configure_logging() -> None:
     handler.setFormatter(_Redacting())
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
     logging.captureWarnings(True)
+    # Deprecations in libraries that we cannot change; the tests see them.
+    logging.getLogger("py.warnings").setLevel(logging.ERROR)
     warnings.simplefilter("ignore", DeprecationWarning)
     structlog.configure(
         wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING),

@@ -57,8 +57,9 @@ def _is_free(port: int) -> bool:
         return probe.connect_ex(("127.0.0.1", port)) != 0
 
 
-def staff_client(base_url: str) -> httpx.Client:
+@contextmanager
+def staff_client(base_url: str) -> Iterator[httpx.Client]:
     """A logged-in admin."""
-    client = httpx.Client(base_url=base_url, timeout=10)
-    client.post("/v1/staff/login", json={"username": "admin", "password": ADMIN_PASSWORD}).raise_for_status()
-    return client
+    with httpx.Client(base_url=base_url, timeout=10) as client:
+        client.post("/v1/staff/login", json={"username": "admin", "password": ADMIN_PASSWORD}).raise_for_status()
+        yield client

@@ -116,24 +116,35 @@ def _lines(node: Any) -> Iterator[Tuple[int, str]]:
             yield first + number, text[1:].strip()
 
 
+def labelled(
+    text: str,
+    intent: str,
+    metadata: Mapping[str, Any],
+    spans: Tuple[Span, ...],
+    place: Tuple[str, int] = ("", 0),
+) -> Example:
+    """One example with the labels of its block; the labels must have been checked (check_data)."""
+    code = str(metadata.get("cause") or NO_CAUSE)
+    second = metadata.get("cause2")
+    return Example(
+        text=text,
+        intent=intent,
+        cause=first_level(code) if intent == COMPLAIN else NO_CAUSE,
+        detail=code if intent == COMPLAIN and code not in CAUSES else None,
+        second=str(second) if second else None,
+        level=int(metadata.get("level") or 0),
+        voice=str(metadata.get("voice") or "other"),
+        entities=spans,
+        file=place[0],
+        line=place[1],
+    )
+
+
 def examples_of(block: Block) -> Iterator[Example]:
-    """The examples with the labels of their block; the labels must have been checked (check_data)."""
-    code = str(block.metadata.get("cause") or NO_CAUSE)
-    second = block.metadata.get("cause2")
+    """The block's examples."""
     for line, marked in block.examples:
         text, spans = read_markup(marked)
-        yield Example(
-            text=text,
-            intent=block.intent,
-            cause=first_level(code) if block.intent == COMPLAIN else NO_CAUSE,
-            detail=code if block.intent == COMPLAIN and code not in CAUSES else None,
-            second=str(second) if second else None,
-            level=int(block.metadata.get("level") or 0),
-            voice=str(block.metadata.get("voice") or "other"),
-            entities=spans,
-            file=block.file,
-            line=line,
-        )
+        yield labelled(text, block.intent, block.metadata, spans, (block.file, line))
 
 
 def data_files(root: Path) -> List[Path]:

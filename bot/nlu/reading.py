@@ -30,7 +30,16 @@ class Reading:
         ]
 
 
-def read(raw: str) -> Reading:
-    """Reads the message; of a long one the sentences that matter."""
-    message = normalise(raw, ranges=kept_ranges(raw))
+def reading_of(message: Normalised) -> Reading:
+    """Segments a normalised message and finds its triggers."""
     return Reading(message, tuple(chinese.words(message.text)), tuple(find_triggers(message.text)))
+
+
+def cut_and_normalised(raw: str) -> Normalised:
+    """The message in one spelling; of a long one the sentences that matter."""
+    return normalise(raw, ranges=kept_ranges(raw))
+
+
+def read(raw: str) -> Reading:
+    """Both steps, for training and tests."""
+    return reading_of(cut_and_normalised(raw))

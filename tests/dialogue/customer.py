@@ -2,6 +2,7 @@
 
 import time
 import uuid
+import weakref
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,6 +20,7 @@ class Customer:
 
     def __post_init__(self) -> None:
         self._http = httpx.Client(base_url=self.base_url, timeout=10)
+        weakref.finalize(self, self._http.close)
         opened = self._http.post("/v1/conversations", json={"channel": "web", "consent": True})
         opened.raise_for_status()
         self.conversation_id = opened.json()["conversation_id"]

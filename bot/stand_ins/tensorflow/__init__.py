@@ -13,6 +13,8 @@ from collections.abc import Sequence
 from typing import Any
 
 _ROOTS = ("tensorflow", "tensorflow_addons", "tensorflow_hub", "tensorflow_text", "keras")
+# spaCy's thinc asks for this one to learn whether a TensorFlow is there to compute with.
+_ABSENT = "tensorflow.experimental"
 
 
 class TensorFlowMissing(RuntimeError):
@@ -62,7 +64,7 @@ class _InertFinder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
     """Finds every submodule below the roots, and loads it as an inert module."""
 
     def find_spec(self, fullname: str, path: Sequence[str] | None, target: types.ModuleType | None = None) -> Any:
-        if fullname.split(".")[0] not in _ROOTS:
+        if fullname.split(".")[0] not in _ROOTS or fullname.startswith(_ABSENT):
             return None
         return importlib.machinery.ModuleSpec(fullname, self, is_package=True)
 

@@ -1,0 +1,144 @@
+"""From margins and triggers to what the bot believes: intent, causes, level, and the customer's words that decided. Pure."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, Dict, List, Optional, Tuple
+
+import numpy as np
+
+from bot.nlu.corpus import COMPLAIN, NO_CAUSE
+from bot.nlu.features import Gram, spoken
+from bot.nlu.fitting import CAUSE, COMPLAINT, DETAIL, INTENT, LEVEL, NATURE, NO_DETAIL, OTHER
+from bot.nlu.guard import reason
+from bot.nlu.linear import Floats, LinearModel
+from bot.nlu.reading import Reading
+
+FALLBACK = "nlu_fallback"
+# A place of the ranking below this is noise.
+_WORTH_NAMING = 0.05
+_MAX_CAUSES = 3
+_MAX_REASONS = 5
+# Words that carry less than this share of the strongest word's evidence decided nothing.
+_DECISIVE = 0.35
+_WATCHED = 2
+# An own, present threat counts whatever the words around it sound like (GUIDE: "one L4 phrase is enough").
+_BINDING = 3
+
+
+@dataclass(frozen=True)
+class Decision:
+    """`causes` holds (code, probability, detail), the likeliest first; a message that is no complaint has `none`."""
+
+    intent: str
+    confidence: float
+    nature: str
+    causes: Tuple[Tuple[str, float, Optional[str]], ...]
+    level: int
+    level_confidence: float
+    reasons: Tuple[str, ...]
+
+
+def decide(model: LinearModel, reading: Reading) -> Decision:
+    """Understands one message."""
+    grams = reading.grams()
+    vector = model.vocabulary.vector(name for name, _, _ in grams)
+    margins = model.margins(vector)
+    chances = {name: head.probabilities(margins[head.columns]) for name, head in model.heads.items()}
+    unclear = reason(reading, _known_share(model, reading)) if len(vector.columns) else "noise"
+    intent, confidence = (FALLBACK, 1.0) if unclear else _intent(model, chances)
+    level, sureness = _level(model, reading, chances[LEVEL], calm=bool(unclear) and unclear != "pictures")
+    complains = intent == COMPLAIN
+    causes = _causes(model, chances) if complains else ((NO_CAUSE, confidence, None),)
+    target = _target(model, level, causes[0][0])
+    return Decision(
+        intent=intent,
+        confidence=confidence,
+        nature=COMPLAINT if complains else OTHER,
+        causes=causes,
+        level=level,
+        level_confidence=sureness,
+        reasons=_reasons(model, reading, grams, target, level) if complains or level >= _WATCHED else (),
+    )
+
+
+def _known_share(model: LinearModel, reading: Reading) -> float:
+    chars = set(spoken(reading.message.text)[0])
+    return sum(char in model.vocabulary.columns for char in chars) / len(chars) if chars else 0.0
+
+
+def _intent(model: LinearModel, chances: Dict[str, Floats]) -> Tuple[str, float]:
+    nature = dict(zip(model.heads[NATURE].classes, chances[NATURE], strict=True))
+    if nature[COMPLAINT] >= nature[OTHER]:
+        return COMPLAIN, float(nature[COMPLAINT])
+    best = int(chances[INTENT].argmax())
+    return model.heads[INTENT].classes[best], float(nature[OTHER] * chances[INTENT][best])
+
+
+def _causes(model: LinearModel, chances: Dict[str, Floats]) -> Tuple[Tuple[str, float, Optional[str]], ...]:
+    ranked = sorted(zip(chances[CAUSE], model.heads[CAUSE].classes, strict=True), reverse=True)[:_MAX_CAUSES]
+    return tuple(
+        (code, float(chance), _detail(model, chances[DETAIL], code))
+        for place, (chance, code) in enumerate(ranked)
+        if place == 0 or chance >= _WORTH_NAMING
+    )
+
+
+def _detail(model: LinearModel, chances: Floats, code: str) -> Optional[str]:
+    """The likeliest second level of this cause."""
+    own = [(chance, it) for chance, it in zip(chances, model.heads[DETAIL].classes, strict=True) if it[:-1] == code]
+    return max(own)[1] if own and max(own)[1] != NO_DETAIL else None
+
+
+def _level(model: LinearModel, reading: Reading, chances: Floats, *, calm: bool) -> Tuple[int, float]:
+    """The classifier's level, never below an own threat. `calm`: the words mean nothing, only threats count."""
+    by_level = {int(level): float(chance) for level, chance in zip(model.heads[LEVEL].classes, chances, strict=True)}
+    guessed = 0 if calm else max(by_level, key=lambda level: by_level[level])
+    floor = max((it.kind.level or 0 for it in reading.triggers if it.is_own), default=0)
+    if floor >= _BINDING and floor > guessed:
+        return floor, max(by_level[floor], 0.9)
+    return guessed, by_level[guessed]
+
+
+def _target(model: LinearModel, level: int, cause: str) -> Floats:
+    """Which sum of classes the reasons explain: the level once it matters, else the cause."""
+    columns = np.zeros(model.weights.shape[1], dtype=np.float32)
+    head, name = (model.heads[LEVEL], str(level)) if level >= _WATCHED or cause == NO_CAUSE else (model.heads[CAUSE], cause)
+    columns[head.columns] = -1.0 / max(1, len(head.classes) - 1)
+    columns[head.first + head.classes.index(name)] = 1.0
+    return columns
+
+
+def _reasons(
+    model: LinearModel, reading: Reading, grams: Sequence[Gram], target: Floats, level: int
+) -> Tuple[str, ...]:
+    """Threats in full, then the words that carried most evidence, in the customer's spelling."""
+    spans = [(it.start, it.end) for it in reading.triggers if it.is_own and (it.kind.level or 0) >= max(level, _WATCHED)]
+    spans += _strongest(reading, _evidence_by_char(model, reading, grams, target))
+    words: List[str] = []
+    for start, end in spans:
+        begin, stop = reading.message.to_raw(start, end)
+        word = reading.message.raw[begin:stop].strip()
+        if word and not any(word in other or other in word for other in words):
+            words.append(word)
+    return tuple(words[:_MAX_REASONS])
+
+
+def _evidence_by_char(model: LinearModel, reading: Reading, grams: Iterable[Gram], target: Floats) -> Any:
+    """Each feature's share of the decision, spread over the characters it came from."""
+    places = model.vocabulary.columns
+    spans: Dict[int, List[Tuple[int, int]]] = {}
+    for name, start, end in grams:
+        if name in places and end > start:
+            spans.setdefault(places[name], []).append((start, end))
+    vector = model.vocabulary.vector(name for name, _, _ in grams)
+    found = np.zeros(len(reading.message.text), dtype=np.float32)
+    for column, share in zip(vector.columns, model.evidence(vector, target), strict=True):
+        for start, end in spans.get(int(column), ()):
+            found[start:end] += share / (len(spans[int(column)]) * (end - start))
+    return found
+
+
+def _strongest(reading: Reading, evidence: Any) -> List[Tuple[int, int]]:
+    scored = [(float(evidence[start:end].sum()), start, end) for word, start, end in reading.words if len(word) > 1]
+    scored = sorted((it for it in scored if it[0] > 0), reverse=True)
+    return [(start, end) for score, start, end in scored if score >= _DECISIVE * scored[0][0]]

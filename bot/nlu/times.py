@@ -1,0 +1,73 @@
+"""When it happened, as a point in time: the customer's words and the message's own moment together. Pure.
+
+JioNLP parses the words; it reads every bare weekday and clock time as the future, complaints tell the past.
+"""
+
+import contextlib
+import io
+import re
+from datetime import datetime, timedelta
+from functools import lru_cache
+from typing import Any, Optional
+
+_CLOCK = re.compile(r"[\d零一二两三四五六七八九十](?:点|时(?!候)|:|：)|\d{1,2}[:：]\d{2}")
+_WEEKDAY = re.compile(r"(?:周|星期|礼拜)[一二三四五六日天\d]")
+_DATED = re.compile(r"年|月|号|日|昨|今|前|明|周|星期|礼拜|节|初|廿|腊|天|-|/|\.")
+_DAYTIME = re.compile(r"凌晨|清早|清晨|早|上午|中午|晌午|下午|傍晚|晚|夜|午")
+# Spoken forms that the parser does not know.
+_SPOKEN = (
+    ("今儿个", "今天"), ("今儿", "今天"), ("昨儿个", "昨天"), ("昨儿", "昨天"), ("前儿", "前天"), ("今早", "今天早上"),
+    ("昨晚", "昨天晚上"), ("今晚", "今天晚上"), ("晌午头", "中午"), ("晌午", "中午"), ("这个月", "本月"), ("头天", "昨天"),
+    ("上礼拜", "上周"), ("礼拜", "星期"), ("上个星期", "上周"), ("上星期", "上周"), ("上个周", "上周"), ("下半晌", "下午"),
+)
+_VAGUE_TAIL = re.compile(r"(?:的时候|那天|左右|前后|多钟|多|来钟|许|不到|刚过|附近|以后|之后|前儿|吧|呢|啊)+$")
+_NOW = frozenset("刚才 刚刚 刚 方才 现在 这会儿 此刻".split())
+# Counters are open in the day: "一点五十" without a word for the time of day is the afternoon.
+_AFTERNOON = range(1, 7)
+
+
+@lru_cache(maxsize=1)
+def _parser() -> Any:
+    """Loaded when first needed: the import takes a second and prints an advertisement."""
+    with contextlib.redirect_stdout(io.StringIO()):
+        import jionlp
+    return jionlp.parse_time
+
+
+def read_time(words: str, now: datetime) -> Optional[str]:
+    """`YYYY-MM-DDTHH:MM` when a time of day was said, `YYYY-MM-DD` when only a day was, else None (a month, "以前").
+
+    `now` is the wall clock where the message was written; the result is in the same clock and never later.
+    """
+    text = _VAGUE_TAIL.sub("", words.strip())
+    for spoken, written in _SPOKEN:
+        text = text.replace(spoken, written)
+    local = now.replace(tzinfo=None)
+    if words.strip() in _NOW:
+        return local.strftime("%Y-%m-%dT%H:%M")
+    try:
+        found = _parser()(text, time_base=local)
+    except Exception:  # noqa: BLE001 - the parser raises whatever comes for words it does not know
+        return None
+    if found.get("type") not in ("time_point", "time_span"):
+        return None
+    start, end = (datetime.strptime(it, "%Y-%m-%d %H:%M:%S") for it in found["time"])  # noqa: DTZ007 - wall clock
+    if end - start > timedelta(days=1):
+        return None
+    has_clock = bool(_CLOCK.search(text))
+    if has_clock and start.hour in _AFTERNOON and not _DAYTIME.search(text):
+        start += timedelta(hours=12)
+    return _past(start, local, text, has_clock)
+
+
+def _past(start: datetime, now: datetime, text: str, has_clock: bool) -> Optional[str]:
+    if start > now:
+        if _WEEKDAY.search(text):
+            start -= timedelta(days=7)
+        elif re.search(r"\d月|[一二三四五六七八九十]月", text) and "年" not in text:
+            start = start.replace(year=start.year - 1)
+        elif has_clock and _DATED.search(text):
+            has_clock = False  # today, but the hour cannot be meant
+    if start > now and (has_clock or start.date() > now.date()):
+        return None
+    return start.strftime("%Y-%m-%dT%H:%M" if has_clock else "%Y-%m-%d")
