@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from pydantic import ValidationError
 from sqlalchemy import Connection
 
-from api.core.errors import ForbiddenError
+from api.core.errors import ForbiddenError, invalid
 from api.core.models import AnyRow
 from api.core.redaction import masked_phone, restore, scrub
 from api.core.security import Principal, Role, same_secret
@@ -22,10 +23,11 @@ from api.tickets.errors import (
 )
 from api.tickets.lifecycle import EventType, State, may, next_state
 from api.tickets.numbers import normal_number
-from api.tickets.schemas import CORRECTABLE, EventIn
-from api.tickets.service import Tickets, record
+from api.tickets.schemas import CORRECTABLE, EventIn, TicketIn
+from api.tickets.service import Tickets, plain_phone, record
 
 _LONGEST_RUN = 60  # days that a decision may take in all (3号令: 30日, then 30日 more)
+_NEVER_EMPTY = ("nature", "cause_l1", "summary")
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,12 +112,12 @@ def check_tail(phone: str | None, tail: str) -> None:
 def _text(step: _Step) -> _Effect:
     if not (step.event.text or "").strip():
         raise EventInvalidError("请填写内容（text）。")
-    return {}, {"text": _spoken(step), "from_customer": step.event.from_customer or None}
+    return {}, {"text": _as_kept(step, step.event.text or ""), "from_customer": step.event.from_customer or None}
 
 
-def _spoken(step: _Step) -> str:
+def _as_kept(step: _Step, text: str) -> str:
     """The text as it may be kept; the bot passes on a customer's words with placeholders."""
-    text = scrub(step.event.text or "")
+    text = scrub(text)
     if step.by.role is Role.INTERNAL and step.ticket.conversation_id:
         return restore(text, step.tickets.values_of(step.connection, step.ticket.conversation_id))
     return text
@@ -204,15 +206,27 @@ def _correct(step: _Step) -> _Effect:
     unknown = sorted(set(fields) - set(CORRECTABLE))
     if not fields or unknown:
         raise EventInvalidError(f"可以更正的字段是：{'、'.join(CORRECTABLE)}。", details={"unknown": unknown})
-    changes: dict[str, Any] = dict(fields)
-    if (cause := fields.get("cause_l1")) is not None and step.tickets.playbook.taxonomy.cause(cause) is None:
+    changes = _corrected(step, fields)
+    if (cause := changes.get("cause_l1")) is not None and step.tickets.playbook.taxonomy.cause(cause) is None:
         raise EventInvalidError(f"没有 {cause} 这个原因代码。")
-    if fields.get("phone") is not None:
-        changes["phone_index"] = step.tickets.ctx.cipher.blind_index(fields["phone"] or "")
-    told = {name: {"from": getattr(step.ticket, name), "to": value} for name, value in fields.items()}
+    told = {name: {"from": getattr(step.ticket, name), "to": value} for name, value in changes.items()}
     if "phone" in told:
         told["phone"] = {side: masked_phone(value) for side, value in told["phone"].items()}
+        changes["phone_index"] = step.tickets.phone_index(changes["phone"])
     return changes, {"fields": told}
+
+
+def _corrected(step: _Step, fields: dict[str, str | None]) -> dict[str, Any]:
+    """The new values by the rules of filing; what every ticket has cannot be emptied."""
+    if emptied := [name for name in _NEVER_EMPTY if name in fields and not fields[name]]:
+        raise EventInvalidError(f"不能清空：{'、'.join(emptied)}。", details={"emptied": emptied})
+    spoken = {name: value and _as_kept(step, value) for name, value in fields.items()}
+    try:
+        valid = TicketIn.model_validate({"narrative_raw": step.ticket.narrative_raw, **spoken})
+    except ValidationError as error:
+        raise invalid(error.errors()) from error
+    changes = valid.model_dump(include=set(fields))
+    return {**changes, "phone": plain_phone(valid.phone)} if "phone" in changes else changes
 
 
 _EFFECTS: Mapping[EventType, Callable[[_Step], _Effect]] = {

@@ -11,6 +11,7 @@ from contract.base import Frozen
 from contract.ticket import TicketCreate
 
 LONGEST_NARRATIVE = 200_000  # a whole long conversation; single messages end at 20,000
+_Code = Annotated[str, StringConstraints(max_length=8)]
 _Reason = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=2000)]
 
 
@@ -28,6 +29,10 @@ class TicketIn(TicketCreate):
     branch_name: Annotated[str, StringConstraints(max_length=64)] | None = None
     event_time: Annotated[str, StringConstraints(max_length=64)] | None = None
     product: Annotated[str, StringConstraints(max_length=128)] | None = None
+    cause_l2: _Code | None = None
+    cause_secondary: _Code | None = None
+    conversation_id: Annotated[str, StringConstraints(max_length=64)] | None = None
+    representative_count: Annotated[int, Field(ge=0, le=100_000)] | None = None
     amount: Annotated[str, StringConstraints(pattern=r"^\d{1,12}(\.\d{1,2})?$")] | None = None
 
 

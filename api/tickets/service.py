@@ -59,6 +59,9 @@ class Tickets:
             self.announce(filed.ticket)
         return filed
 
+    def phone_index(self, phone: str | None) -> str | None:
+        return self.ctx.cipher.blind_index(phone) if phone else None
+
     def announce(self, ticket: AnyRow) -> None:
         """Tells the desk, and the customer's own window, that the ticket changed."""
         self.ctx.bus.publish("desk", Event())
@@ -113,7 +116,7 @@ class Tickets:
         known = self.playbook.taxonomy.cause(cause)
         draft["cause_l1"] = known.code if known else _UNKNOWN_CAUSE
         draft["level_peak"] = max(draft["level"], draft["level_peak"])
-        draft["phone"] = _plain_phone(draft["phone"])
+        draft["phone"] = plain_phone(draft["phone"])
         draft.pop("created_at")  # the bridge's clock counts, not the caller's
         return {
             **draft,
@@ -123,7 +126,7 @@ class Tickets:
             "tags": list(draft["tags"]),
             "trigger_phrases": list(draft["trigger_phrases"]),
             "script_ids_used": list(draft["script_ids_used"]),
-            "phone_index": self.ctx.cipher.blind_index(draft["phone"]) if draft["phone"] else None,
+            "phone_index": self.phone_index(draft["phone"]),
             "std_code": known.standard_reason if known else None,
             "classified_by": by.id,
             "operator_id": by.id,
@@ -215,7 +218,7 @@ def record(
     )
 
 
-def _plain_phone(phone: str | None) -> str | None:
+def plain_phone(phone: str | None) -> str | None:
     if not phone:
         return None
     found = phones(phone)

@@ -1,0 +1,139 @@
+"""What happens to a ticket after filing: who may do what, when, and what the thread remembers."""
+
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.api.conftest import Bridge
+
+
+@pytest.fixture
+async def number(bridge: Bridge) -> str:
+    return str((await bridge.file()).json()["ticket_no"])
+
+
+async def do(bridge: Bridge, number: str, kind: str, role: str = "handler", **fields: Any) -> httpx.Response:
+    return await bridge.http.post(
+        f"/v1/tickets/{number}/events", json={"type": kind, **fields}, headers=bridge.key(role)
+    )
+
+
+async def done(bridge: Bridge, number: str, kind: str, role: str = "handler", **fields: Any) -> dict[str, Any]:
+    response = await do(bridge, number, kind, role, **fields)
+    assert response.status_code == 201, response.text
+    return dict(response.json())
+
+
+async def test_a_ticket_goes_from_new_to_closed(bridge: Bridge, number: str) -> None:
+    states = [
+        (await done(bridge, number, "accept"))["state"],
+        (await done(bridge, number, "contact", text="已电话联系"))["state"],
+        (await done(bridge, number, "resolve", outcome="道歉", text="已当面致歉"))["state"],
+        (await done(bridge, number, "close"))["state"],
+    ]
+    assert states == ["accepted", "accepted", "resolved", "closed"]
+
+
+async def test_the_thread_names_who_did_what(bridge: Bridge, number: str) -> None:
+    ticket = await done(bridge, number, "comment", "agent", text="客户又来电")
+    event = ticket["events"][-1]
+    assert (event["type"], event["actor"], event["data"]["text"]) == ("comment", "key:agent", "客户又来电")
+
+
+async def test_what_the_state_forbids_names_what_it_allows(bridge: Bridge, number: str) -> None:
+    refused = await do(bridge, number, "close")
+    error = refused.json()["error"]
+    assert (refused.status_code, error["code"]) == (409, "event_not_allowed")
+    assert error["details"]["state"] == "new"
+    assert "accept" in error["details"]["allowed"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "fields"),
+    [
+        ("comment", {"text": "  "}),
+        ("reject", {}),
+        ("assign", {}),
+        ("extend", {"days": 5, "reason": "需要调监控"}),
+        ("merge", {"into": "TS1"}),
+        ("correct", {}),
+        ("correct", {"fields": {"state": "closed"}}),
+        ("correct", {"fields": {"cause_l1": "C77"}}),
+        ("correct", {"fields": {"cause_l1": None}}),
+        ("correct", {"fields": {"nature": None}}),
+        ("correct", {"fields": {"nature": "随便"}}),
+        ("correct", {"fields": {"request": "赔命"}}),
+        ("correct", {"fields": {"amount": "很多钱"}}),
+        ("correct", {"fields": {"branch": "长" * 65}}),
+        ("create", {}),
+        ("explode", {}),
+    ],
+)
+async def test_an_event_without_what_it_needs_is_refused(
+    bridge: Bridge, number: str, kind: str, fields: dict[str, Any]
+) -> None:
+    refused = await do(bridge, number, kind, **fields)
+    assert refused.status_code in (403, 422), refused.text
+    unchanged = (await bridge.http.get(f"/v1/tickets/{number}", headers=bridge.key())).json()
+    assert [event["type"] for event in unchanged["events"]] == ["create"]
+
+
+async def test_a_correction_keeps_the_old_value(bridge: Bridge, number: str) -> None:
+    ticket = await done(bridge, number, "correct", "agent", fields={"branch": "YT002", "amount": "20.00"})
+    assert (ticket["branch"], ticket["amount"]) == ("YT002", "20.00")
+    assert ticket["events"][-1]["data"]["fields"]["branch"] == {"from": None, "to": "YT002"}
+
+
+async def test_a_corrected_phone_is_the_one_that_counts(bridge: Bridge, number: str) -> None:
+    ticket = await done(bridge, number, "correct", "agent", fields={"phone": "+86 139-0000-0007"})
+    assert ticket["phone"] == "13900000007"
+    assert ticket["events"][-1]["data"]["fields"]["phone"]["to"] == "139****0007"
+    found = await bridge.http.get("/v1/tickets", params={"q": "13900000007"}, headers=bridge.key())
+    assert [one["ticket_no"] for one in found.json()["tickets"]] == [number]
+
+
+async def test_a_refusal_goes_back_to_the_unit_that_is_always_responsible(bridge: Bridge, number: str) -> None:
+    ticket = await done(bridge, number, "reject", reason="不属于本网点")
+    assert (ticket["state"], ticket["route"]) == ("new", "消费者权益保护部")
+
+
+async def test_an_extension_moves_the_date_and_ends_at_sixty_days(bridge: Bridge, number: str) -> None:
+    ticket = await done(bridge, number, "extend", days=30, reason="需要调监控", approver="李经理")
+    assert ticket["extended_days"] == 30
+    refused = await do(bridge, number, "extend", days=30, reason="还要", approver="李经理")
+    assert (refused.status_code, refused.json()["error"]["code"]) == (422, "event_invalid")
+
+
+async def test_merging_ends_one_ticket_and_tells_the_other(bridge: Bridge, number: str) -> None:
+    other = (await bridge.file(phone="13900000002")).json()["ticket_no"]
+    merged = await done(bridge, other, "merge", into=number)
+    assert (merged["state"], merged["parent_ticket"]) == ("merged", number)
+    kept = (await bridge.http.get(f"/v1/tickets/{number}", headers=bridge.key())).json()
+    assert kept["events"][-1]["data"] == {"from": other}
+
+
+async def test_a_withdrawn_ticket_can_be_opened_again(bridge: Bridge, number: str) -> None:
+    await done(bridge, number, "withdraw")
+    ticket = await done(bridge, number, "reopen", reason="客户改变主意")
+    assert (ticket["state"], ticket["withdrawn_at"], ticket["reopened"]) == ("accepted", None, 1)
+
+
+async def test_the_same_event_key_happens_once(bridge: Bridge, number: str) -> None:
+    headers = {**bridge.internal, "Idempotency-Key": "turn-1"}
+    for _ in range(2):
+        answer = await bridge.http.post(
+            f"/v1/tickets/{number}/events", json={"type": "comment", "text": "补充：下午三点"}, headers=headers
+        )
+        assert answer.status_code == 201
+    ticket = (await bridge.http.get(f"/v1/tickets/{number}", headers=bridge.key())).json()
+    assert [event["type"] for event in ticket["events"]] == ["create", "comment"]
+
+
+async def test_the_bot_withdraws_only_with_the_right_tail(bridge: Bridge, number: str) -> None:
+    address = f"/v1/tickets/{number}/events"
+    wrong = await bridge.http.post(address, json={"type": "withdraw", "phone_tail": "1111"}, headers=bridge.internal)
+    right = await bridge.http.post(address, json={"type": "withdraw", "phone_tail": "8000"}, headers=bridge.internal)
+    assert (wrong.status_code, right.status_code) == (404, 201)
+    assert right.json()["state"] == "withdrawn"
+    assert "narrative_raw" not in right.json()
