@@ -210,6 +210,9 @@ def _correct(step: _Step) -> _Effect:
     if (cause := changes.get("cause_l1")) is not None and step.tickets.playbook.taxonomy.cause(cause) is None:
         raise EventInvalidError(f"没有 {cause} 这个原因代码。")
     told = {name: {"from": getattr(step.ticket, name), "to": value} for name, value in changes.items()}
+    if "cause_l1" in changes or "cause_l2" in changes:
+        cause, detail = (changes.get(name, getattr(step.ticket, name)) for name in ("cause_l1", "cause_l2"))
+        changes["restricted"] = step.tickets.is_restricted(cause, detail, step.now)
     if "phone" in told:
         told["phone"] = {side: masked_phone(value) for side, value in told["phone"].items()}
         changes["phone_index"] = step.tickets.phone_index(changes["phone"])

@@ -138,6 +138,11 @@ class Tickets:
             "reopened": 0,
         }
 
+    def is_restricted(self, cause: str, detail: str | None, now: datetime) -> bool:
+        """By the matter alone: a tip about staff stays closed when anger sends it to another unit."""
+        by_cause = self.playbook.routing.route(cause=cause, detail=detail, level=0, day=now.date())
+        return by_cause is not None and by_cause.restricted
+
     def _flow(self, draft: dict[str, Any], now: datetime) -> dict[str, Any]:
         level, sla, routing = draft["level_peak"], self.playbook.sla, self.playbook.routing
         route = routing.route(cause=draft["cause_l1"], detail=draft["cause_l2"], level=level, day=now.date())
@@ -145,7 +150,7 @@ class Tickets:
         return {
             "route": route.handler if route else routing.fallback,
             "copied": list(route.copied) if route else [],
-            "restricted": route.restricted if route else False,
+            "restricted": self.is_restricted(draft["cause_l1"], draft["cause_l2"], now),
             "due_at": decision.at,
             "clock_basis": decision.basis,
             "first_contact_due_at": first.at,

@@ -75,7 +75,15 @@ class FakeBot:
                 {"type": "phone", "text": "<PHONE_1>", "start": start, "end": start + 9, "value": "<PHONE_1>"}
             )
         if (end := item["text"].find("城东")) >= 0:
-            entities.append({"type": "branch", "text": "城东", "start": end, "end": end + 2, "value": {"code": "YT002", "name": "城东支行"}})
+            entities.append(
+                {
+                    "type": "branch",
+                    "text": "城东",
+                    "start": end,
+                    "end": end + 2,
+                    "value": {"code": "YT002", "name": "城东支行"},
+                }
+            )
         return {
             "id": item["id"],
             "intent": {"name": "complain", "confidence": 0.9},
