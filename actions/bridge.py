@@ -36,6 +36,7 @@ class Progress:
     ticket_no: str
     state_text: str
     next_date: str | None
+    next_kind: str | None
 
 
 class Bridge:
@@ -89,7 +90,12 @@ class Bridge:
         if response.status_code in _NOT_SHOWN:
             return None
         body = _checked(response)
-        return Progress(ticket_no=ticket_no, state_text=body["state_text"], next_date=body.get("next_date"))
+        return Progress(
+            ticket_no=ticket_no,
+            state_text=body["state_text"],
+            next_date=body.get("next_date"),
+            next_kind=body.get("next_kind"),
+        )
 
     async def _call(self, method: str, path: str) -> Any:
         return _checked(await self._send(method, path))

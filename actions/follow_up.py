@@ -7,6 +7,7 @@ from rasa_sdk.events import EventType, SlotSet
 from rasa_sdk.executor import CollectingDispatcher
 from rasa_sdk.types import DomainDict
 
+from actions import texts
 from actions.bridge import Bridge
 from actions.tracker import Turn, read_turn
 from actions.voice import Voice
@@ -29,7 +30,7 @@ class _ValidateLookup(Action):
         turn, slots = read_turn(tracker), tracker.slots
         found = {**_known(slots), **_said(turn, slots.get("requested_slot"))}
         tries = int(slots.get("lookup_tries") or 0)
-        missing = next((field for field in _FIELDS if not found.get(f"lookup_{field}")), None)
+        missing = next((field for field in _fields(found, slots) if not found.get(f"lookup_{field}")), None)
         if turn.intent in ("deny", "skip") or tries >= _MAX_TRIES:
             missing = None
         if missing is not None:
@@ -62,15 +63,17 @@ class ActionProgress(Action):
     async def run(self, dispatcher: CollectingDispatcher, tracker: Tracker, domain: DomainDict) -> list[EventType]:
         voice, slots = Voice(dispatcher), tracker.slots
         number, tail = slots.get("lookup_ticket_no"), slots.get("lookup_phone_tail")
-        if not number or not tail:
+        if not number or not (tail or number == slots.get("ticket_no")):
             voice.line("utter_lookup_incomplete")
             return _forget()
         conversation = read_turn(tracker).conversation_id
-        progress = await self._bridge.progress(number, tail, conversation_id=conversation)
+        progress = await self._bridge.progress(number, tail or "", conversation_id=conversation)
         if progress is None:
             voice.line("utter_lookup_unknown")
         elif progress.next_date:
-            voice.line("utter_progress", ticket_no=number, state=progress.state_text, next_date=progress.next_date)
+            response = "utter_progress_contact" if progress.next_kind == "first_contact" else "utter_progress"
+            next_date = texts.day_text(progress.next_date)
+            voice.line(response, ticket_no=number, state=progress.state_text, next_date=next_date)
         else:
             voice.line("utter_progress_ended", ticket_no=number, state=progress.state_text)
         return _forget()
@@ -100,6 +103,11 @@ class ActionWithdraw(Action):
         done = await self._bridge.add_event(number, {"type": "withdraw", "from_customer": True}, key)
         voice.line("utter_withdrawn" if done else "utter_withdraw_refused", ticket_no=number)
         return [*_forget(), *([SlotSet("ticket_no", None), SlotSet("ticket_cause", None)] if done and own else [])]
+
+
+def _fields(found: dict[str, Any], slots: dict[str, Any]) -> tuple[Asks, ...]:
+    """In the conversation that filed the ticket the number is enough: the phone may have been withheld."""
+    return _FIELDS[:1] if found.get("lookup_ticket_no") == slots.get("ticket_no") else _FIELDS
 
 
 def _known(slots: dict[str, Any]) -> dict[str, Any]:

@@ -1,13 +1,13 @@
 """Files the confirmed complaint, and adds to it afterwards."""
 
 from dataclasses import replace
-from datetime import datetime
 
 from rasa_sdk import Action, Tracker
 from rasa_sdk.events import EventType, FollowupAction, SlotSet
 from rasa_sdk.executor import CollectingDispatcher
 from rasa_sdk.types import DomainDict
 
+from actions import texts
 from actions.bridge import Bridge, FiledTicket
 from actions.tracker import Memory, Turn, memory_events, read_memory, read_turn
 from actions.voice import Voice
@@ -104,9 +104,11 @@ def after_filing(memory: Memory, filed: FiledTicket) -> Memory:
 def _tell(voice: Voice, filed: FiledTicket, playbook: Playbook) -> None:
     lines = [CardField(name="ticket_no", label="工单号", value=filed.ticket_no)]
     if filed.first_contact_due:
-        lines.append(CardField(name="first_contact_due", label="最晚联系您", value=_moment(filed.first_contact_due)))
+        lines.append(
+            CardField(name="first_contact_due", label="最晚联系您", value=texts.moment_text(filed.first_contact_due))
+        )
     if filed.decision_due:
-        lines.append(CardField(name="decision_due", label="最晚答复", value=_day(filed.decision_due)))
+        lines.append(CardField(name="decision_due", label="最晚答复", value=texts.day_text(filed.decision_due)))
     card = Card(kind="receipt", title="已受理", fields=tuple(lines))
     response = "utter_merged" if filed.merged else "utter_filed"
     voice.line(response, card=card, asks="satisfaction", ticket_no=filed.ticket_no)
@@ -114,13 +116,3 @@ def _tell(voice: Voice, filed: FiledTicket, playbook: Playbook) -> None:
 
 def _summary(draft: TicketDraft) -> str:
     return (draft.narrative_raw or "").split("\n")[0][:60]
-
-
-def _moment(value: str) -> str:
-    moment = datetime.fromisoformat(value)
-    return f"{moment.month}月{moment.day}日 {moment:%H:%M} 前"
-
-
-def _day(value: str) -> str:
-    moment = datetime.fromisoformat(value)
-    return f"{moment.year}年{moment.month}月{moment.day}日前"

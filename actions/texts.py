@@ -103,6 +103,18 @@ def situation(
     )
 
 
+def moment_text(value: str) -> str:
+    """An ISO time as a customer reads a deadline: `11月26日 23:59 前`."""
+    moment = datetime.fromisoformat(value)
+    return f"{moment.month}月{moment.day}日 {moment:%H:%M} 前"
+
+
+def day_text(value: str) -> str:
+    """An ISO time as the day of a deadline: `2026年12月10日前`."""
+    moment = datetime.fromisoformat(value)
+    return f"{moment.year}年{moment.month}月{moment.day}日前"
+
+
 def _moment(draft: TicketDraft) -> datetime | None:
     """When it happened; only a value with a time of day says anything about opening hours."""
     if draft.event_time is None or "T" not in draft.event_time:

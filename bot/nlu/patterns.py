@@ -27,8 +27,8 @@ _SHAPES: Dict[str, Pattern[str]] = {
         rf"[￥¥$]\s*{_NUM}|{_NUM}(?:多|来|几)?(?:万|千|百)?(?:多|来)?(?:元|块|圆|毛|角|分钱|美元|刀|w|k)(?:\d|[一二三四五六七八九])?(?:毛|角|钱)?|(?:[一二两三四五六七八九十\d]+(?:万|千|百)[\d零一二两三四五六七八九十百千]*多?)"
     ),
     "count": re.compile(rf"(?:{_NUM}|几十|十几|上百|好几十|几)(?:多|来|几)?(?:个|号|名|位|口|户|家|人)(?:多)?(?:人|老人|客户|储户|业主|工友|同事)?"),
-    "phone": re.compile(r"<phone_\d+>|(?<!\d)1[3-9](?:[\s\-.]?\d){9}(?!\d)|(?<!\d)0\d{2,3}[\s\-]?\d{7,8}(?!\d)|[幺一1][三五七八九3-9](?:[\s，,…]?[幺零一二三四五六七八九\d]){9}"),
-    "card": re.compile(r"<card_\d+>|尾号(?:是|为)?\s*[\d幺零一二三四五六七八九]{4}|后四位(?:是|为)?\s*[\d幺零一二三四五六七八九]{4}|(?<!\d)\d{4}(?!\d)"),
+    "phone": re.compile(r"<PHONE_\d+>|(?<!\d)1[3-9](?:[\s\-.]?\d){9}(?!\d)|(?<!\d)0\d{2,3}[\s\-]?\d{7,8}(?!\d)|[幺一1][三五七八九3-9](?:[\s，,…]?[幺零一二三四五六七八九\d]){9}"),
+    "card": re.compile(r"<CARD_\d+>|尾号(?:是|为)?\s*[\d幺零一二三四五六七八九]{4}|后四位(?:是|为)?\s*[\d幺零一二三四五六七八九]{4}|(?<!\d)\d{4}(?!\d)"),
     "person": re.compile(
         r"(?:\d{1,2}|[一二三四五六七八九十])号(?:窗口?|柜台?|桌)|姓[\u4e00-\u9fff]|柜员|坐席|座席|大堂|经理|主任|行长|主管|保安|客服|理财师|信贷员|小姑娘|小伙子?|大姐|大哥|师傅|女的|男的"
     ),
@@ -43,14 +43,14 @@ def shapes(text: str) -> Iterator[Shape]:
             yield (kind, *match.span())
 
 
-_PLACEHOLDER = re.compile(r"<(phone|card)_\d+>")
+_PLACEHOLDER = re.compile(r"<(PHONE|CARD)_\d+>")
 _MOBILE = re.compile(r"(?<!\d)1[3-9](?:[\s\-.]?\d){9}(?!\d)")
 _TAIL = re.compile(r"(?:尾号|后四位|末四位|尾数)(?:是|为|：|:)?\s*(\d{4})(?!\d)")
 
 
 def certain(text: str) -> List[Shape]:
     """Spans whose shape alone decides."""
-    found = [("phone" if it[1] == "phone" else "card_tail", *it.span()) for it in _PLACEHOLDER.finditer(text)]
+    found = [("phone" if it[1] == "PHONE" else "card_tail", *it.span()) for it in _PLACEHOLDER.finditer(text)]
     found += [("phone", *it.span()) for it in _MOBILE.finditer(text)]
     if "手机" not in text and "电话" not in text:
         found += [("card_tail", *it.span(1)) for it in _TAIL.finditer(text)]

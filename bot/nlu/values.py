@@ -23,7 +23,7 @@ _UNIT_OF = {
     "点儿": "时", "时辰": "时", "天": "天", "日": "天", "星期": "星", "礼拜": "星", "周": "星", "月": "月", "年": "年",
 }
 _NUMBER = re.compile(r"[\d零一二两三四五六七八九十百千万俩仨几]+[多来余]?")
-_PLACEHOLDER = re.compile(r"<[A-Za-z]+_\d+>")
+_PLACEHOLDER = re.compile(r"<[A-Z]+_\d+>")
 
 
 def value_of(kind: str, text: str, *, now: datetime, branches: BranchDirectory) -> Any:
@@ -75,7 +75,7 @@ def read_phone(text: str) -> Optional[str]:
     """Digits without spaces, or the placeholder that stands for them; None when it cannot be a number."""
     placeholder = _PLACEHOLDER.search(text)
     if placeholder:
-        return placeholder.group().upper()
+        return placeholder.group()
     digits = digits_of(text)
     if 3 <= len(digits) < 7:
         return digits
