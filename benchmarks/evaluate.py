@@ -193,7 +193,7 @@ def _levels(pairs: Sequence[Pair]) -> str:
 def _entities(pairs: Sequence[Pair]) -> str:
     counts = entity_counts(pairs)
     right, wrong, missed = counts["right"], counts["wrong"], counts["missed"]
-    rows = [
+    rows: list[tuple[str, ...]] = [
         (
             kind,
             str(right[kind]),

@@ -97,7 +97,7 @@ class OurTalk:
                     self._answered.set()
 
 
-async def _events(lines: AsyncIterator[bytes]) -> AsyncIterator[tuple[str, dict[str, object]]]:
+async def _events(lines: aiohttp.StreamReader) -> AsyncIterator[tuple[str, dict[str, object]]]:
     event = "message"
     async for raw in lines:
         line = raw.decode().rstrip("\r\n")

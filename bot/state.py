@@ -5,7 +5,8 @@ writes the new state back. A retried turn therefore starts from the same state, 
 """
 
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping, Set as AbstractSet
+from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any, Deque, Dict, List, Optional, Tuple

@@ -124,7 +124,7 @@ def main() -> int:
     started, digest = time.monotonic(), inputs_digest()
     current = up_to_date(MODELS, digest)
     if current is not None:
-        print(f"模型 {current.name} 已是最新")  # noqa: T201 - the one line
+        print(f"模型 {current.name} 已是最新")
         return 0
     MODELS.mkdir(exist_ok=True)
     try:
@@ -132,13 +132,13 @@ def main() -> int:
             remarks = check(ROOT, ROOT / _CONFIG)
             model = train(ROOT, ROOT / _CONFIG, MODELS)
     except TrainingError as error:
-        print(error, file=sys.stderr)  # noqa: T201 - the operator's sentence
+        print(error, file=sys.stderr)
         return 1
     _stamp(model).write_text(digest, encoding="ascii")
     prune(MODELS)
     noted = f"，数据检查有 {len(remarks)} 条提醒" if remarks else ""
     seconds = time.monotonic() - started
-    print(f"模型 {model.name} 训练完成，{seconds:.0f} 秒，{model.stat().st_size / 1e6:.1f} MB{noted}")  # noqa: T201
+    print(f"模型 {model.name} 训练完成，{seconds:.0f} 秒，{model.stat().st_size / 1e6:.1f} MB{noted}")
     return 0
 
 

@@ -25,7 +25,9 @@ _SURNAMES = (
 _SURNAME = rf"(?:欧阳|司马|上官|诸葛|东方|皇甫|尉迟|公孙|慕容|司徒|[{_SURNAMES}])"
 _TITLE = r"(?:先生|女士|小姐|太太|老师|师傅|阿姨|大爷|大妈|同志)"
 _NAMES: Tuple[Pattern[str], ...] = (
-    re.compile(rf"(?:我叫|我名字(?:叫|是)|我的名字(?:叫|是)|本人(?:叫|姓名)?|姓名(?:是|为|[:：])?|名字(?:是|叫|[:：]))\s*({_SURNAME}[\u4e00-\u9fff]{{1,2}})(?![\u4e00-\u9fff])"),
+    re.compile(
+        rf"(?:我叫|我名字(?:叫|是)|我的名字(?:叫|是)|本人(?:叫|姓名)?|姓名(?:是|为|[:：])?|名字(?:是|叫|[:：]))\s*({_SURNAME}[\u4e00-\u9fff]{{1,2}})(?![\u4e00-\u9fff])"
+    ),
     re.compile(rf"(?:我姓|免贵姓?|敝姓|本人姓|我是姓)\s*({_SURNAME})"),
     re.compile(rf"(?:叫我|称呼我|我是|喊我)\s*({_SURNAME}{_TITLE})"),
     re.compile(rf"^\s*(?:姓|我姓)?\s*({_SURNAME}{_TITLE}?)\s*[。.，,！!]?\s*$"),
@@ -33,7 +35,9 @@ _NAMES: Tuple[Pattern[str], ...] = (
 )
 _BARE_NAME = re.compile(rf"^\s*({_SURNAME}[\u4e00-\u9fff]{{1,2}})\s*[。.，,]?\s*$")
 # "我们二十多个人", and a crowd that is counted where it stands.
-_WE = re.compile(r"(?:我们|咱们?|俺们|大家)[^。！？，,]{0,8}?([\d零一二两三四五六七八九十百千]+)(?:多|来|几|余)?(?:个|号|名|位|口|户|家)")
+_WE = re.compile(
+    r"(?:我们|咱们?|俺们|大家)[^。！？，,]{0,8}?([\d零一二两三四五六七八九十百千]+)(?:多|来|几|余)?(?:个|号|名|位|口|户|家)"
+)
 
 
 @lru_cache(maxsize=1)

@@ -14,7 +14,9 @@ from pypinyin import lazy_pinyin
 from rapidfuzz import fuzz, process
 
 # Tails that name the kind of outlet; two branches of one name differ by more than them.
-_KIND = re.compile(r"(?:支行|分行|网点|营业厅|营业部|营业室|营业所|分理处|储蓄所|储蓄点|银行|那家|那个|的|这家|所|点|行)+$")
+_KIND = re.compile(
+    r"(?:支行|分行|网点|营业厅|营业部|营业室|营业所|分理处|储蓄所|储蓄点|银行|那家|那个|的|这家|所|点|行)+$"
+)
 _MIN_CORE = 2
 # Below this the likeness of two sounds is chance (rapidfuzz ratio, 0..100).
 _ALIKE = 88.0
@@ -61,7 +63,9 @@ class BranchDirectory:
         if sound in self._by_sound:
             return self._by_sound[sound]
         # "云汀银行城东支行": the bank's name may be a branch's too; the branch stands last.
-        inside = max((name for name in self._by_core if name in core), key=lambda it: core.rfind(it) + len(it), default="")
+        inside = max(
+            (name for name in self._by_core if name in core), key=lambda it: core.rfind(it) + len(it), default=""
+        )
         return self._by_core[inside] if inside else self._alike(sound)
 
     def _alike(self, sound: str) -> Optional[Known]:

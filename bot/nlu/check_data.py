@@ -25,7 +25,20 @@ from bot.nlu.corpus import (
 )
 
 _DETAIL = re.compile(r"^C(?:[1-9]|1[0-2])[a-e]$")
-_DETAILS = {"C2": 3, "C4": 4, "C1": 4, "C3": 4, "C5": 5, "C6": 4, "C7": 3, "C8": 3, "C9": 4, "C10": 3, "C11": 3, "C12": 3}
+_DETAILS = {
+    "C2": 3,
+    "C4": 4,
+    "C1": 4,
+    "C3": 4,
+    "C5": 5,
+    "C6": 4,
+    "C7": 3,
+    "C8": 3,
+    "C9": 4,
+    "C10": 3,
+    "C11": 3,
+    "C12": 3,
+}
 _LEVELS = range(5)
 # `[字` and `](x` that are no markup; WeChat codes are `[捂脸]`.
 _HALF_MARKUP = re.compile(r"\]\((?![a-z_]+\))|\[[^\]]*$")

@@ -28,7 +28,11 @@ class ComplaintClassifier(Component):
 
     @classmethod
     def create(
-        cls, config: Dict[str, Any], model_storage: ModelStorage, resource: Resource, execution_context: ExecutionContext
+        cls,
+        config: Dict[str, Any],
+        model_storage: ModelStorage,
+        resource: Resource,
+        execution_context: ExecutionContext,
     ) -> "ComplaintClassifier":
         """Creates the component for training (see parent class for full docstring)."""
         return cls(model_storage, resource)
@@ -61,5 +65,3 @@ class ComplaintClassifier(Component):
         decision = decide(self._model, message.get(READING))
         message.set(DECISION, decision)
         message.set("intent", {"name": decision.intent, "confidence": decision.confidence}, add_to_output=True)
-
-

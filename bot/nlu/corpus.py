@@ -11,7 +11,7 @@ from typing import Any, Dict, List, Optional, Tuple
 
 import yaml
 
-CAUSES = tuple(f"C{number}" for number in range(1, 13)) + ("C99",)
+CAUSES = (*(f"C{number}" for number in range(1, 13)), "C99")
 NO_CAUSE = "none"
 COMPLAIN = "complain"
 PUBLIC_ENTITIES = ("branch", "person", "time", "amount", "duration", "phone", "card_tail", "product", "count")

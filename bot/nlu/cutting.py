@@ -41,7 +41,7 @@ def _sentences(raw: str) -> Iterator[Range]:
     start = 0
     for match in [*_END.finditer(raw), None]:
         end = match.end() if match else len(raw)
-        strong = match is None or not match.group().strip(",， ") == "" or "\n" in match.group()
+        strong = match is None or match.group().strip(",， ") != "" or "\n" in match.group()
         if not strong and end - start < _PIECE // 2:
             continue
         while end - start > _PIECE:

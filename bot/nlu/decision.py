@@ -102,7 +102,9 @@ def _level(model: LinearModel, reading: Reading, chances: Floats, *, calm: bool)
 def _target(model: LinearModel, level: int, cause: str) -> Floats:
     """Which sum of classes the reasons explain: the level once it matters, else the cause."""
     columns = np.zeros(model.weights.shape[1], dtype=np.float32)
-    head, name = (model.heads[LEVEL], str(level)) if level >= _WATCHED or cause == NO_CAUSE else (model.heads[CAUSE], cause)
+    head, name = (
+        (model.heads[LEVEL], str(level)) if level >= _WATCHED or cause == NO_CAUSE else (model.heads[CAUSE], cause)
+    )
     columns[head.columns] = -1.0 / max(1, len(head.classes) - 1)
     columns[head.first + head.classes.index(name)] = 1.0
     return columns
@@ -112,7 +114,9 @@ def _reasons(
     model: LinearModel, reading: Reading, grams: Sequence[Gram], target: Floats, level: int
 ) -> Tuple[str, ...]:
     """Threats in full, then the words that carried most evidence, in the customer's spelling."""
-    spans = [(it.start, it.end) for it in reading.triggers if it.is_own and (it.kind.level or 0) >= max(level, _WATCHED)]
+    spans = [
+        (it.start, it.end) for it in reading.triggers if it.is_own and (it.kind.level or 0) >= max(level, _WATCHED)
+    ]
     spans += _strongest(reading, _evidence_by_char(model, reading, grams, target))
     words: List[str] = []
     for start, end in spans:

@@ -33,7 +33,11 @@ class EntityExtractor(Component):
 
     @classmethod
     def create(
-        cls, config: Dict[str, Any], model_storage: ModelStorage, resource: Resource, execution_context: ExecutionContext
+        cls,
+        config: Dict[str, Any],
+        model_storage: ModelStorage,
+        resource: Resource,
+        execution_context: ExecutionContext,
     ) -> "EntityExtractor":
         """Creates the component for training (see parent class for full docstring)."""
         return cls(model_storage, resource)

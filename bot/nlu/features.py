@@ -4,7 +4,7 @@ Every feature knows the span it came from, so that a decision can be told in the
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Dict, FrozenSet, List, Tuple
@@ -82,24 +82,26 @@ def spoken(text: str) -> Tuple[str, List[int], List[int]]:
 def char_grams(text: str, hidden: FrozenSet[int] = frozenset()) -> Iterator[Gram]:
     """Characters, sounds and word groups. What stands at a `hidden` offset was not said by the customer for themselves."""
     joined, starts, ends = spoken(text)
-    length = len(joined)
     visible = [place not in hidden for place in starts]
     table = _sounds()
     sounds = [table.get(char, char) for char in joined]
-    for size in _CHAR_SIZES:
-        for at in range(length - size + 1):
-            if visible[at] and visible[at + size - 1]:
-                yield joined[at : at + size], starts[at], ends[at + size - 1]
-    for size in _SOUND_SIZES:
-        for at in range(length - size + 1):
-            if visible[at] and visible[at + size - 1]:
-                yield "~" + " ".join(sounds[at : at + size]), starts[at], ends[at + size - 1]
+    for at, end in _windows(visible, _CHAR_SIZES):
+        yield joined[at:end], starts[at], ends[end - 1]
+    for at, end in _windows(visible, _SOUND_SIZES):
+        yield "~" + " ".join(sounds[at:end]), starts[at], ends[end - 1]
     groups, sizes = _groups()
+    for at, end in _windows(visible, sizes):
+        for group in groups.get(joined[at:end], ()):
+            yield f"@{group}", starts[at], ends[end - 1]
+
+
+def _windows(visible: Sequence[bool], sizes: Sequence[int]) -> Iterator[Tuple[int, int]]:
+    """All stretches of these lengths whose ends can be seen."""
+    length = len(visible)
     for size in sizes:
         for at in range(length - size + 1):
-            for group in groups.get(joined[at : at + size], ()):
-                if visible[at]:
-                    yield f"@{group}", starts[at], ends[at + size - 1]
+            if visible[at] and visible[at + size - 1]:
+                yield at, at + size
 
 
 def word_grams(words: Words) -> Iterator[Gram]:

@@ -155,6 +155,7 @@ class LinearModel:
             weights = arrays["weights"].astype(np.float32)
             bias, idf = arrays["bias"], arrays["idf"]
         heads = [
-            Head(it["name"], tuple(it["classes"]), it["first"], it["scale"], tuple(it["shift"])) for it in stored["heads"]
+            Head(it["name"], tuple(it["classes"]), it["first"], it["scale"], tuple(it["shift"]))
+            for it in stored["heads"]
         ]
         return cls(Vocabulary(stored["names"], idf), weights, bias, heads)

@@ -16,9 +16,13 @@ _VAGUE = re.compile(r"几|数|半|若干|上百|上千")
 # "三万五" is 35,000: a single digit after a unit counts a tenth of that unit.
 _TRAILING = re.compile(r"(?P<unit>[十百千万亿])(?P<digit>[一二两三四五六七八九\d])$")
 # "二十六七", "五六十": two numbers in a row are a range; the lower one is certain.
-_RANGE = re.compile(r"(?<![零一二两三四五六七八九])([一二两三四五六七八])([二三四五六七八九])(?![零一二三四五六七八九])")
+_RANGE = re.compile(
+    r"(?<![零一二两三四五六七八九])([一二两三四五六七八])([二三四五六七八九])(?![零一二三四五六七八九])"
+)
 _MONEY = re.compile(r"人民币|美元|块钱|元钱|圆|块|元|￥|¥|\$|钱|rmb", re.I)
-_COINS = re.compile(r"^(?P<yuan>.*?)(?:元|块|圆)(?P<jiao>[一二两三四五六七八九\d])(?:毛|角)?(?:(?P<fen>[一二两三四五六七八九\d])分)?(?:钱)?$")
+_COINS = re.compile(
+    r"^(?P<yuan>.*?)(?:元|块|圆)(?P<jiao>[一二两三四五六七八九\d])(?:毛|角)?(?:(?P<fen>[一二两三四五六七八九\d])分)?(?:钱)?$"
+)
 _JIAO = re.compile(r"^(?P<jiao>[一二两三四五六七八九\d])(?:毛|角)(?:(?P<fen>[一二两三四五六七八九\d])分?)?(?:钱)?$")
 _FEN = re.compile(r"^(?P<fen>[一二两三四五六七八九\d])分(?:钱)?$")
 

@@ -20,7 +20,11 @@ class ChineseSegmenter(Component):
 
     @classmethod
     def create(
-        cls, config: Dict[str, Any], model_storage: ModelStorage, resource: Resource, execution_context: ExecutionContext
+        cls,
+        config: Dict[str, Any],
+        model_storage: ModelStorage,
+        resource: Resource,
+        execution_context: ExecutionContext,
     ) -> "ChineseSegmenter":
         """Loads the pipeline now, so that no customer waits for it."""
         chinese.load()

@@ -31,7 +31,9 @@ def features(text: str, words: Words, known_branches: Sequence[Tuple[int, int]] 
     borders = [""] * length
     for word, start, end in words:
         for at in range(start, end):
-            borders[at] = f"{'B' if at == start else 'E' if at == end - 1 else 'M'}{end - start if end - start < 4 else 4}"
+            borders[at] = (
+                f"{'B' if at == start else 'E' if at == end - 1 else 'M'}{end - start if end - start < 4 else 4}"
+            )
         borders[start] += word
     hints: List[List[str]] = [[] for _ in text]
     for kind, start, end in (*shapes(text), *(("known", start, end) for start, end in known_branches)):
@@ -70,7 +72,8 @@ def training_row(example: Example) -> Tuple[List[List[str]], List[str]]:
     reading = read(example.text)
     message, spans = reading.message, []
     for span in example.entities:
-        inside = [at for at, (begin, stop) in enumerate(zip(message.starts, message.ends)) if span.start <= begin and stop <= span.end]
+        places = enumerate(zip(message.starts, message.ends, strict=True))
+        inside = [at for at, (begin, stop) in places if span.start <= begin and stop <= span.end]
         if inside:
             spans.append((span.type, inside[0], inside[-1] + 1))
     return features(message.text, reading.words), tags_of(len(message.text), spans)
@@ -83,7 +86,13 @@ def fit(rows: Iterable[Tuple[List[List[str]], List[str]]], file: Path) -> None:
         if message:
             trainer.append(message, tags)
     trainer.set_params(
-        {"c1": 0.15, "c2": 0.02, "max_iterations": _ITERATIONS, "feature.possible_transitions": True, "feature.minfreq": 2}
+        {
+            "c1": 0.15,
+            "c2": 0.02,
+            "max_iterations": _ITERATIONS,
+            "feature.possible_transitions": True,
+            "feature.minfreq": 2,
+        }
     )
     trainer.train(str(file))
 
