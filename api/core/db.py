@@ -8,21 +8,28 @@ import asyncio
 import queue
 import sqlite3
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Engine, create_engine, event, text
-from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import DataError, DBAPIError, OperationalError
 
 from api.core.crypto import Cipher, install_cipher
-from api.core.errors import StorageUnavailableError
+from api.core.errors import ApiError, InvalidError, StorageUnavailableError
 
 _T = TypeVar("_T")
 
 _READERS = 4  # threads; a page of rows takes well under a millisecond, and this host shares two cores
 _BATCH = 64  # jobs per commit; beyond it the wait of the first outweighs the fsync saved
+
+
+class CannotBeKeptError(InvalidError):
+    """PostgreSQL takes no NUL character and no number beyond its column; nothing of the request was stored."""
+
+    message = "内容里有不能保存的字符或数字，请修改后再提交。"
 
 
 @dataclass(slots=True)
@@ -83,18 +90,12 @@ class Database:
         self._engine.dispose()
 
     def _in_transaction(self, work: Callable[[Connection], _T]) -> _T:
-        try:
-            with self._engine.begin() as connection:
-                return work(connection)
-        except OperationalError as error:
-            raise StorageUnavailableError from error
+        with _refusals(), self._engine.begin() as connection:
+            return work(connection)
 
     def _reading(self, work: Callable[[Connection], _T]) -> _T:
-        try:
-            with self._read_engine.connect() as connection:
-                return work(connection)
-        except OperationalError as error:
-            raise StorageUnavailableError from error
+        with _refusals(), self._read_engine.connect() as connection:
+            return work(connection)
 
 
 class _Writer:
@@ -147,7 +148,7 @@ class _Writer:
                     raise batch[0].error
         except Exception as error:  # noqa: BLE001 - edge of a thread: whatever happened belongs to the callers
             for job in batch:
-                job.error = job.error or _as_unavailable(error)
+                job.error = job.error or _as_refusal(error)
 
 
 def _run_job(connection: Connection, job: _Job, *, alone: bool) -> None:
@@ -159,19 +160,40 @@ def _run_job(connection: Connection, job: _Job, *, alone: bool) -> None:
     try:
         job.result = job.work(connection)
     except Exception as error:  # noqa: BLE001 - edge of a thread: the caller gets it
-        job.error = _as_unavailable(error)
+        job.error = _as_refusal(error)
         if not alone:
             raw.execute("ROLLBACK TO job")
     if not alone:
         raw.execute("RELEASE job")
 
 
-def _as_unavailable(error: Exception) -> Exception:
-    if isinstance(error, OperationalError) or (isinstance(error, DBAPIError) and error.connection_invalidated):
-        unavailable = StorageUnavailableError()
-        unavailable.__cause__ = error
-        return unavailable
-    return error
+@contextmanager
+def _refusals() -> Iterator[None]:
+    """Failures of the database as refusals that a caller understands."""
+    try:
+        yield
+    except (DBAPIError, sqlite3.OperationalError) as error:
+        refusal = _refusal(error)
+        if refusal is None:
+            raise
+        raise refusal from error
+
+
+def _refusal(error: Exception) -> ApiError | None:
+    """None for what is our own mistake. BEGIN fails in the driver's own words, everything else in SQLAlchemy's."""
+    if isinstance(error, OperationalError | sqlite3.OperationalError):
+        return StorageUnavailableError()
+    if isinstance(error, DBAPIError) and error.connection_invalidated:
+        return StorageUnavailableError()
+    return CannotBeKeptError() if isinstance(error, DataError) else None
+
+
+def _as_refusal(error: Exception) -> Exception:
+    refusal = _refusal(error)
+    if refusal is None:
+        return error
+    refusal.__cause__ = error
+    return refusal
 
 
 def _deliver(batch: list[_Job]) -> None:

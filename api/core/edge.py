@@ -4,6 +4,7 @@ import time
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
+from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from api.core.errors import error_response
@@ -31,8 +32,11 @@ _NO_STORE = (b"cache-control", b"no-store")
 _Message = MutableMapping[str, Any]
 
 
-class _TooLargeError(Exception):
-    """The body grew past the limit while it was read."""
+class _TooLargeError(HTTPException):
+    """The body grew past the limit while it was read; FastAPI would turn anything but an HTTPException into a 400."""
+
+    def __init__(self) -> None:
+        super().__init__(413)
 
 
 class Edge:

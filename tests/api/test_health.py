@@ -1,0 +1,198 @@
+"""Alive, ready, counted; and one error shape for everything that is asked wrongly."""
+
+from collections.abc import Callable
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.api.conftest import Bridge, Start, free_port
+
+
+def error_of(response: httpx.Response) -> dict[str, Any]:
+    """The one error shape (api.md), whatever went wrong."""
+    body = response.json()
+    assert set(body) == {"error"}
+    assert set(body["error"]) == {"code", "message", "details"}
+    assert any("一" <= char <= "鿿" for char in body["error"]["message"])
+    return dict(body["error"])
+
+
+def nobody_home() -> str:
+    return f"http://127.0.0.1:{free_port()}"
+
+
+# Alive and ready
+
+
+async def test_alive_needs_nothing_else(start: Start) -> None:
+    bridge = await start(bot_url=nobody_home(), redis_url=None)
+    answer = await bridge.http.get("/healthz")
+    assert (answer.status_code, answer.json()) == (200, {"status": "ok"})
+
+
+async def test_ready_names_every_part(bridge: Bridge) -> None:
+    answer = await bridge.http.get("/readyz")
+    assert (answer.status_code, answer.json()["status"]) == (200, "ok")
+    assert {name: check["status"] for name, check in answer.json()["checks"].items()} == {
+        "database": "ok",
+        "redis": "ok",
+        "bot": "ok",
+        "actions": "ok",
+    }
+
+
+@pytest.mark.parametrize("part", ["bot", "actions"])
+async def test_not_ready_without(start: Start, part: str) -> None:
+    bridge = await start(**{f"{part}_url": nobody_home()})
+    answer = await bridge.http.get("/readyz")
+    assert (answer.status_code, answer.json()["status"]) == (503, "down")
+    assert {name for name, check in answer.json()["checks"].items() if check["status"] == "down"} == {part}
+
+
+@pytest.mark.parametrize("redis", [None, "redis://127.0.0.1:1/0"], ids=["never there", "gone"])
+async def test_without_redis_it_is_ready_but_degraded(start: Start, redis: str | None) -> None:
+    """Redis carries no data (architecture.md): taking the bridge out of service would turn a delay into an outage."""
+    bridge = await start(redis_url=redis)
+    answer = await bridge.http.get("/readyz")
+    assert (answer.status_code, answer.json()["status"]) == (200, "degraded")
+    assert answer.json()["checks"]["redis"]["status"] == "degraded"
+    assert "推送最多慢一秒" in answer.json()["checks"]["redis"]["message"]
+
+
+async def test_without_redis_messages_are_answered(start: Start) -> None:
+    bridge = await start(redis_url="redis://127.0.0.1:1/0")
+    talk = await bridge.talk()
+    await talk.answered(await talk.say("交班让我等"))
+
+
+async def make_read_only(bridge: Bridge) -> None:
+    """What a full or broken disk looks like to the writer."""
+    db = bridge.app.state.context.db
+    await db.write(lambda connection: connection.exec_driver_sql("PRAGMA query_only=ON"))
+
+
+async def test_not_ready_without_a_database(bridge: Bridge) -> None:
+    await make_read_only(bridge)
+    answer = await bridge.http.get("/readyz")
+    assert (answer.status_code, answer.json()["checks"]["database"]["status"]) == (503, "down")
+
+
+async def test_what_cannot_be_stored_is_not_accepted(bridge: Bridge) -> None:
+    talk = await bridge.talk()
+    await make_read_only(bridge)
+    refused = await talk.post(text="交班让我等")
+    assert (refused.status_code, error_of(refused)["code"]) == (503, "storage_unavailable")
+    assert (await talk.history())["messages"] == []
+
+
+async def test_a_shifted_clock_is_named(start: Start) -> None:
+    bridge = await start(clock="2026-11-25T10:00:00+08:00")
+    body = (await bridge.http.get("/readyz")).json()
+    assert body["clock"]["now"].startswith("2026-11-25T10:0")
+
+
+# Numbers
+
+
+async def test_metrics_count_what_happens(bridge: Bridge) -> None:
+    talk = await bridge.talk()
+    await talk.answered(await talk.say("交班让我等"))
+    await bridge.file()
+    numbers = (await bridge.http.get("/metrics")).text
+    assert 'tingsu_messages_total{role="customer"} 1.0' in numbers
+    assert 'tingsu_messages_total{role="bot"} 1.0' in numbers
+    assert 'tingsu_turns_total{outcome="answered"} 1.0' in numbers
+    assert 'tingsu_tickets_total{outcome="created"} 1.0' in numbers
+
+
+async def test_metrics_name_routes_and_no_ids(bridge: Bridge) -> None:
+    talk = await bridge.talk()
+    await talk.history()
+    await bridge.http.get("/v1/nowhere/13900000000")
+    numbers = (await bridge.http.get("/metrics")).text
+    assert 'route="/v1/conversations/{conversation_id}/messages"' in numbers
+    assert talk.id not in numbers
+    assert "13900000000" not in numbers
+
+
+async def test_metrics_count_failed_turns(bridge: Bridge) -> None:
+    bridge.bot.failures = 1
+    talk = await bridge.talk()
+    await talk.answered(await talk.say("交班让我等"))
+    assert 'tingsu_turns_total{outcome="failed"} 1.0' in (await bridge.http.get("/metrics")).text
+
+
+# One error shape
+
+JSON = {"Content-Type": "application/json"}
+Ask = Callable[[Bridge], Any]
+MISTAKES: dict[str, tuple[Ask, int, str]] = {
+    "unknown route": (lambda b: b.http.get("/v1/nowhere"), 404, "not_found"),
+    "unknown page": (lambda b: b.http.get("/desk/../../etc/passwd"), 404, "not_found"),
+    "wrong method": (lambda b: b.http.delete("/v1/conversations"), 405, "method_not_allowed"),
+    "bad json": (lambda b: b.http.post("/v1/conversations", content=b'{"a":', headers=JSON), 422, "invalid_request"),
+    "not utf-8": (lambda b: b.http.post("/v1/conversations", content=b'{"a":"\xff"}', headers=JSON), 400, "bad_request"),
+    "no body": (lambda b: b.http.post("/v1/conversations"), 422, "invalid_request"),
+    "a list": (lambda b: b.http.post("/v1/conversations", json=[1]), 422, "invalid_request"),
+    "a number": (lambda b: b.http.post("/v1/conversations", content=b"7", headers=JSON), 422, "invalid_request"),
+    "null": (lambda b: b.http.post("/v1/conversations", content=b"null", headers=JSON), 422, "invalid_request"),
+    "too deep": (
+        lambda b: b.http.post("/v1/conversations", content=b"[" * 100_000, headers=JSON), 400, "bad_request",
+    ),
+    "a form": (lambda b: b.http.post("/v1/conversations", data={"consent": "true"}), 422, "invalid_request"),
+    "plain text": (
+        lambda b: b.http.post("/v1/conversations", content=b'{"consent":true}', headers={"Content-Type": "text/plain"}),
+        422, "invalid_request",
+    ),
+    "too large": (lambda b: b.http.post("/v1/conversations", content=b" " * 2_000_000), 413, "payload_too_large"),
+    "no token": (lambda b: b.http.get("/v1/conversations/x/messages"), 401, "unauthorized"),
+    "no staff": (lambda b: b.http.get("/v1/tickets"), 401, "unauthorized"),
+    "wrong query": (lambda b: b.http.get("/v1/tickets?limit=many", headers=b.key()), 422, "invalid_request"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", MISTAKES)
+async def test_every_mistake_has_the_same_shape(bridge: Bridge, name: str) -> None:
+    ask, status, code = MISTAKES[name]
+    answer = await ask(bridge)
+    assert (answer.status_code, error_of(answer)["code"]) == (status, code)
+
+
+async def test_a_large_body_without_a_length_is_stopped_too(bridge: Bridge) -> None:
+    async def endless() -> Any:
+        for _ in range(40):
+            yield b" " * 65_536
+
+    answer = await bridge.http.post("/v1/conversations", content=endless(), headers=JSON)
+    assert (answer.status_code, error_of(answer)["code"]) == (413, "payload_too_large")
+
+
+async def test_a_wrong_value_is_never_repeated(bridge: Bridge) -> None:
+    talk = await bridge.talk()
+    refused = await talk.post(text={"my card": "6222020200112233445"})
+    assert refused.status_code == 422
+    assert "6222020200112233445" not in refused.text
+
+
+async def test_what_nobody_expected_tells_nothing(bridge: Bridge, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: Any, **__: Any) -> None:
+        raise RuntimeError("the secret reason")
+
+    monkeypatch.setattr("api.desk.branches._all", fail)
+    answer = await bridge.http.get("/v1/branches", headers=bridge.key())
+    assert (answer.status_code, error_of(answer)["code"]) == (500, "internal_error")
+    assert "secret" not in answer.text
+
+
+async def test_answers_carry_the_security_headers(bridge: Bridge) -> None:
+    headers = (await bridge.http.get("/healthz")).headers
+    assert headers["x-content-type-options"] == "nosniff"
+    assert headers["cache-control"] == "no-store"
+    assert "script-src 'self'" in headers["content-security-policy"]
+
+
+async def test_the_documentation_is_there(bridge: Bridge) -> None:
+    described = (await bridge.http.get("/openapi.json")).json()
+    assert "/v1/conversations/{conversation_id}/messages" in described["paths"]
+    assert (await bridge.http.get("/docs")).status_code == 200
