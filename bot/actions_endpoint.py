@@ -1,12 +1,31 @@
 """The way to the action server: one open connection, a deadline, and only what our actions read."""
 
-from typing import Any, Optional
+from functools import lru_cache
+from typing import Any, Dict, Optional
 
 import aiohttp
+from jsonschema.validators import validator_for
+from rasa.core.actions.action import RemoteAction
 from rasa.utils.endpoints import ClientResponseError, EndpointConfig
 
 # Rasa waits 300 s. A turn makes at most three calls and the bridge gives the bot ten seconds in all.
 _TIMEOUT = aiohttp.ClientTimeout(total=2.5, connect=1.0)
+
+
+@lru_cache(maxsize=1)
+def _answer_format() -> Any:
+    schema = RemoteAction.action_response_format_spec()
+    validator = validator_for(schema)
+    validator.check_schema(schema)
+    return validator(schema)
+
+
+class OurAction(RemoteAction):
+    """Rasa checks its own schema of an answer before it checks the answer, with every call: two thirds of a turn's time."""
+
+    def _validate_action_result(self, result: Dict[str, Any]) -> bool:
+        _answer_format().validate(result)
+        return True
 
 
 class ActionsEndpoint(EndpointConfig):

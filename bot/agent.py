@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any, Dict, List, Optional, Text, Union
 
-from rasa.core.actions.action import Action
+from rasa.core.actions.action import Action, RemoteAction
 from rasa.core.actions.forms import FormAction
 from rasa.core.agent import Agent
 from rasa.core.channels import OutputChannel, UserMessage
@@ -15,6 +15,7 @@ from rasa.shared.core.domain import Domain
 from rasa.shared.core.events import ActionExecuted, Event
 from rasa.shared.core.trackers import DialogueStateTracker
 
+from bot.actions_endpoint import OurAction
 from bot.forms import OneCallForm
 
 
@@ -69,13 +70,19 @@ class TurnProcessor(MessageProcessor):
         nlg: NaturalLanguageGenerator,
         prediction: PolicyPrediction,
     ) -> bool:
-        # The processor builds actions itself; this is the only place where they all come through.
-        form = isinstance(action, FormAction)
-        watched = _Watched(OneCallForm(action.name(), self.action_endpoint) if form else action)
+        watched = _Watched(self._ours(action))
         goes_on = await super()._run_action(watched, tracker, output_channel, nlg, prediction)
         if watched.failure is not None:
             raise TurnFailed(f"{action.name()}: {type(watched.failure).__name__}") from watched.failure
         return goes_on
+
+    def _ours(self, action: Action) -> Action:
+        """The processor builds actions itself; `_run_action` is the only place where they all come through."""
+        if isinstance(action, FormAction):
+            return OneCallForm(action.name(), self.action_endpoint)
+        if isinstance(action, RemoteAction):
+            return OurAction(action.name(), self.action_endpoint)
+        return action
 
 
 class _Watched(Action):

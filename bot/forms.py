@@ -2,7 +2,6 @@
 
 from typing import List
 
-from rasa.core.actions.action import RemoteAction
 from rasa.core.actions.forms import FormAction
 from rasa.core.channels import OutputChannel
 from rasa.core.nlg import NaturalLanguageGenerator
@@ -10,6 +9,8 @@ from rasa.shared.core.constants import REQUESTED_SLOT
 from rasa.shared.core.domain import Domain
 from rasa.shared.core.events import ActiveLoop, Event, SlotSet
 from rasa.shared.core.trackers import DialogueStateTracker
+
+from bot.actions_endpoint import OurAction
 
 
 class OneCallForm(FormAction):
@@ -34,7 +35,7 @@ class OneCallForm(FormAction):
         )
         seen = tracker.copy() if opening else tracker
         seen.update_with_events(opening, domain)
-        action = RemoteAction(f"validate_{self.name()}", self.action_endpoint)
+        action = OurAction(f"validate_{self.name()}", self.action_endpoint)
         events = [*opening, *await action.run(output_channel, nlg, seen, domain)]
         if await self.is_done(output_channel, nlg, tracker, domain, events):
             events.append(ActiveLoop(None))

@@ -40,7 +40,7 @@ _WE = re.compile(
 )
 
 
-@lru_cache(maxsize=1)
+@lru_cache(maxsize=None)
 def _table(file: str) -> Dict[str, Pattern[str]]:
     return {name: re.compile(words) for name, words in read_yaml(LEXICON / file).items()}
 
