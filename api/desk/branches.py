@@ -82,7 +82,8 @@ async def put_branch(request: Request, keeper: Keeper, code: Code, body: BranchF
     branch, now = Branch(code=code, **body.model_dump()), ctx.clock.now()
 
     def write(connection: Connection) -> tuple[bool, int]:
-        return _put(connection, branch, who=keeper.id, now=now), _next_version(connection)
+        version = _next_version(connection)  # first: its row lock lets one change of the directory through at a time
+        return _put(connection, branch, who=keeper.id, now=now), version
 
     created, version = await ctx.db.write(write)
     shown = {**_shown(code, branch.model_dump(mode="json", exclude={"code"})), "version": version}

@@ -60,6 +60,12 @@ def find(connection: Connection, ticket_no: str, *, lock: bool = False) -> AnyRo
     return connection.execute(statement, {"ticket_no": ticket_no}).one_or_none()
 
 
+def one_at_a_time(connection: Connection, phone_index: str) -> None:
+    """Until this transaction ends, others filing for the same phone wait; SQLite has one writer anyway."""
+    if connection.dialect.name == "postgresql":
+        connection.execute(select(func.pg_advisory_xact_lock(int(phone_index[:15], 16))))
+
+
 def find_same_matter(connection: Connection, *, phone_index: str, cause_l1: str, branch: str | None) -> AnyRow | None:
     """An open ticket of the same phone and cause, at the same branch or where one of both names none."""
     statement = select(tickets).where(_t.phone_index == phone_index, _t.cause_l1 == cause_l1, _t.state.in_(OPEN_STATES))

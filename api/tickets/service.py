@@ -160,6 +160,7 @@ class Tickets:
     def _same_matter(self, connection: Connection, values: dict[str, Any]) -> AnyRow | None:
         if values["phone_index"] is None:
             return None
+        repository.one_at_a_time(connection, values["phone_index"])
         return repository.find_same_matter(
             connection, phone_index=values["phone_index"], cause_l1=values["cause_l1"], branch=values["branch"]
         )
