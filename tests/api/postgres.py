@@ -2,12 +2,13 @@
 
 import os
 import shutil
-import socket
 import subprocess
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+from tests.api.redis_server import free_port
 
 _BINARIES = sorted(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda path: float(path.parent.name))
 
@@ -25,7 +26,7 @@ def why_not() -> str | None:
 def postgres() -> Iterator[str]:
     """Yields the server's address without a database name; trust on loopback, no fsync: it lives as long as the tests."""
     directory = Path(tempfile.mkdtemp(prefix="tingsu-postgres-"))
-    data, port = directory / "data", _free_port()
+    data, port = directory / "data", free_port()
     if os.geteuid() == 0:
         shutil.chown(directory, "postgres", "postgres")
     options = f"-p {port} -c listen_addresses=127.0.0.1 -c unix_socket_directories={directory} -c fsync=off"
@@ -49,9 +50,3 @@ def _run(program: str, *arguments: str) -> None:
 
 def _known(user: str) -> bool:
     return any(line.startswith(f"{user}:") for line in Path("/etc/passwd").read_text().splitlines())
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 
 from api.dialogue.commit import NOTICE
-from tests.api.conftest import Bridge, Start, Talk, free_port
+from tests.api.conftest import Bridge, Start, Talk
 from tests.api.fake_bot import FakeBot, Server, answer
+from tests.api.redis_server import free_port
 
 
 def texts(page: dict[str, Any], role: str) -> list[str]:

@@ -6,7 +6,8 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.api.conftest import Bridge, Start, free_port
+from tests.api.conftest import Bridge, Start
+from tests.api.redis_server import free_port
 
 
 def error_of(response: httpx.Response) -> dict[str, Any]:
@@ -148,6 +149,7 @@ MISTAKES: dict[str, tuple[Ask, int, str]] = {
     "too large": (lambda b: b.http.post("/v1/conversations", content=b" " * 2_000_000), 413, "payload_too_large"),
     "no token": (lambda b: b.http.get("/v1/conversations/x/messages"), 401, "unauthorized"),
     "no staff": (lambda b: b.http.get("/v1/tickets"), 401, "unauthorized"),
+    "huge number": (lambda b: b.http.post(f"/v1/alerts/{10**30}/acknowledge", headers=b.key()), 422, "invalid_request"),
     "wrong query": (lambda b: b.http.get("/v1/tickets?limit=many", headers=b.key()), 422, "invalid_request"),
 }  # fmt: skip
 
@@ -157,6 +159,12 @@ async def test_every_mistake_has_the_same_shape(bridge: Bridge, name: str) -> No
     ask, status, code = MISTAKES[name]
     answer = await ask(bridge)
     assert (answer.status_code, error_of(answer)["code"]) == (status, code)
+
+
+async def test_a_huge_sequence_number_is_refused(bridge: Bridge) -> None:
+    talk = await bridge.talk()
+    answer = await bridge.http.get(f"/v1/conversations/{talk.id}/messages?after={10**30}", headers=talk.headers)
+    assert (answer.status_code, error_of(answer)["code"]) == (422, "invalid_request")
 
 
 async def test_a_large_body_without_a_length_is_stopped_too(bridge: Bridge) -> None:

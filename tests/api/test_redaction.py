@@ -13,8 +13,9 @@ import httpx
 import pytest
 from stdnum import luhn
 
-from tests.api.conftest import ROOT, Bridge, free_port
+from tests.api.conftest import ROOT, Bridge
 from tests.api.fake_bot import FakeBot, Server, answer
+from tests.api.redis_server import free_port
 
 PHONE = "13912345678"
 CARD = "622202020011223344" + luhn.calc_check_digit("622202020011223344")
