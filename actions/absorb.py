@@ -7,8 +7,6 @@ from typing import Any
 from actions.tracker import CauseGuess, Memory, Span, Turn
 from contract.ticket import Request, TicketDraft
 
-# Below this the second place of the ranking is noise (calibrated probabilities, 14 classes).
-_SECOND_CAUSE = 0.25
 # A later message changes the main cause only when it is clearly about something else.
 _NEW_CAUSE = 0.6
 _UNSURE_CAUSE = 0.5
@@ -102,34 +100,30 @@ def _amount(span: Span | None) -> str | None:
 def _with_grievance(draft: TicketDraft, turn: Turn) -> TicketDraft:
     narrative = turn.text if not draft.narrative_raw else f"{draft.narrative_raw}\n{turn.text}"
     draft = _update(draft, narrative_raw=narrative)
-    return _with_cause(draft, turn.causes) if turn.causes else draft
+    return _with_cause(draft, turn) if turn.causes else draft
 
 
-def _with_cause(draft: TicketDraft, ranking: tuple[CauseGuess, ...]) -> TicketDraft:
-    best = ranking[0]
+def _with_cause(draft: TicketDraft, turn: Turn) -> TicketDraft:
+    best, told = turn.causes[0], turn.span("second_cause")
+    second = str(told.value) if told else None
     if draft.cause_l1 is None or _is_better(draft, best):
         return _update(
             draft,
             cause_l1=best.code,
             cause_l2=best.detail,
             cause_confidence=best.confidence,
-            cause_secondary=_second(ranking) or draft.cause_secondary or _other(draft.cause_l1, best.code),
+            cause_secondary=second or draft.cause_secondary or _other(draft.cause_l1, best.code),
         )
     if best.code == draft.cause_l1:
         confidence = max(draft.cause_confidence or 0.0, best.confidence)
-        return _update(draft, cause_confidence=confidence, cause_l2=draft.cause_l2 or best.detail)
+        changes = {"cause_l2": draft.cause_l2 or best.detail, "cause_secondary": draft.cause_secondary or second}
+        return _update(draft, cause_confidence=confidence, **changes)
     return _update(draft, cause_secondary=draft.cause_secondary or best.finest)
 
 
 def _is_better(draft: TicketDraft, guess: CauseGuess) -> bool:
     unsure = (draft.cause_confidence or 0.0) < _UNSURE_CAUSE or draft.cause_l1 == "C99"
     return guess.code != draft.cause_l1 and guess.code != "C99" and unsure and guess.confidence >= _NEW_CAUSE
-
-
-def _second(ranking: tuple[CauseGuess, ...]) -> str | None:
-    return next(
-        (guess.finest for guess in ranking[1:2] if guess.confidence >= _SECOND_CAUSE and guess.code != "C99"), None
-    )
 
 
 def _other(old: str | None, new: str) -> str | None:

@@ -47,7 +47,7 @@ class ActionAnswer(Action):
         return []
 
     def _tell_hours(self, voice: Voice, turn: Turn, branch: Branch) -> None:
-        slots = texts.situation(turn, TicketDraft(), branch).slots
+        slots = texts.situation(turn, TicketDraft(), branch, self._playbook).slots
         if slots.get("handover"):
             voice.line(
                 "utter_branch_hours_handover",
@@ -60,7 +60,7 @@ class ActionAnswer(Action):
 
     def _tell_rights(self, voice: Voice, turn: Turn) -> None:
         script = self._playbook.script("X27")
-        rights = render(script, texts.situation(turn, TicketDraft(), None)) if script else None
+        rights = render(script, texts.situation(turn, TicketDraft(), None, self._playbook)) if script else None
         for part in rights.parts[:1] if rights else ():
             voice.say(part)
         voice.line("utter_complain_here", choices=_CHOICES[:1])

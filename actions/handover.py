@@ -48,7 +48,7 @@ class ActionOfferHuman(Action):
             return []
         voice = Voice(dispatcher)
         script = self._playbook.script("X27")
-        rights = render(script, texts.situation(turn, before.draft, None)) if script else None
+        rights = render(script, texts.situation(turn, before.draft, None, self._playbook)) if script else None
         for part in rights.parts if rights else ():
             voice.say(part)
         voice.line("utter_offer_human", choices=texts.HUMAN_CHOICES)

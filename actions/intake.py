@@ -126,7 +126,9 @@ class IntakeTurn:
 
     def _acknowledge(self) -> None:
         script = self._playbook.script("X00")
-        explanation = render(script, texts.situation(self._turn, self._memory.draft, None)) if script else None
+        explanation = (
+            render(script, texts.situation(self._turn, self._memory.draft, None, self._playbook)) if script else None
+        )
         if explanation is not None:
             self._use(explanation)
 
@@ -176,7 +178,9 @@ class IntakeTurn:
         """Level 3: rights and a human, once. Level 2: a human, once."""
         if self._turn.level >= 3 and not self._memory.rights_told:
             script = self._playbook.script("X27")
-            if script and (rights := render(script, texts.situation(self._turn, self._memory.draft, None))):
+            if script and (
+                rights := render(script, texts.situation(self._turn, self._memory.draft, None, self._playbook))
+            ):
                 self._use(rights)
             self._voice.line("utter_offer_human", choices=texts.HUMAN_CHOICES)
             self._memory = replace(self._memory, rights_told=True, human_offered=True)
@@ -195,7 +199,7 @@ class IntakeTurn:
             return
         branch = self._branches.get(draft.branch or "")
         names = {code: known.name for code, known in self._branches.items()}
-        explanation = render(script, texts.situation(self._turn, draft, branch, names, self._playbook))
+        explanation = render(script, texts.situation(self._turn, draft, branch, self._playbook, names))
         if explanation is not None:
             parts = explanation.parts[:1] if self._turn.level == MAX_LEVEL and not explanation.fault else None
             self._use(explanation, parts)

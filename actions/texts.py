@@ -8,7 +8,7 @@ from actions import branch_facts
 from actions.explain import Situation
 from actions.tracker import Turn
 from contract.branch import Branch
-from contract.playbook import Playbook
+from contract.playbook import Phrases, Playbook
 from contract.ticket import TicketDraft
 from contract.turn import Asks, Choice
 
@@ -58,9 +58,11 @@ def is_confirmation(text: str) -> bool:
     return re.sub(r"[\W_]", "", text).lower() in _CONFIRMATIONS
 
 
-def heard(text: str) -> str | None:
-    """The customer's own words to repeat: the fullest short clause, without swearing, numbers of theirs, or questions."""
-    return max((clause for clause in _CLAUSE.split(text) if _is_quotable(clause)), key=len, default=None)
+def heard(text: str, phrases: Phrases) -> str | None:
+    """The customer's own words to repeat: the fullest short clause without swearing, numbers of theirs, questions, or
+    words that the bank must not say (`phrases`)."""
+    clauses = (clause for clause in _CLAUSE.split(text) if _is_quotable(clause) and not phrases.violations(clause))
+    return max(clauses, key=len, default=None)
 
 
 def _is_quotable(clause: str) -> bool:
@@ -71,13 +73,13 @@ def situation(
     turn: Turn,
     draft: TicketDraft,
     branch: Branch | None,
+    playbook: Playbook,
     names: Mapping[str, str] | None = None,
-    playbook: Playbook | None = None,
 ) -> Situation:
     """Everything that the choice and the wording of a script depend on."""
     moment = _moment(draft)
     amount = f"{draft.amount}元" if draft.amount else None
-    slots = {"heard": heard(turn.text), "amount": amount, "product": draft.product}
+    slots = {"heard": heard(turn.text, playbook.phrases), "amount": amount, "product": draft.product}
     if branch is not None:
         slots |= {
             "branch_name": branch.name,
@@ -87,8 +89,7 @@ def situation(
             "nearest": branch_facts.nearest_text(branch, dict(names or {})),
             "windows": str(branch.windows) if branch.windows else None,
         }
-    if playbook is not None:
-        slots["bank"] = playbook.organisation.name
+    slots["bank"] = playbook.organisation.name
     conditions = set(branch_facts.conditions(branch, moment))
     if moment is not None:
         conditions.add("event_time_known")

@@ -11,6 +11,8 @@ LIMIT = 600
 _HEAD = 150
 _TAIL = 150
 _PIECE = 100
+_TELLING = 4
+_PAUSE = re.compile(r"[，。！？；,!?;\s…~]+")
 _END = re.compile(r"[。！？!?；;\n]+|(?<=[^\d])[,，\s]+")
 _COMPLAINT = re.compile(
     "投诉|态度|凭什么|为什么|等了|排队|扣了|扣我|收费|手续费|没到账|少了|错|骗|不给|不让|拒绝|推|跑了|关门|下班|系统"
@@ -50,6 +52,17 @@ def _sentences(raw: str) -> Iterator[Range]:
         if end > start:
             yield (start, end)
         start = end
+
+
+def clauses(text: str) -> List[Range]:
+    """The parts of a message between signs and pauses that are long enough to tell something."""
+    found, start = [], 0
+    for match in [*_PAUSE.finditer(text), None]:
+        end = match.start() if match else len(text)
+        if end - start >= _TELLING:
+            found.append((start, end))
+        start = match.end() if match else end
+    return found if len(found) > 1 else []
 
 
 def _length(sentence: Range) -> int:

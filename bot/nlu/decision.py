@@ -7,6 +7,7 @@ from typing import Any, Dict, List, Optional, Tuple
 import numpy as np
 
 from bot.nlu.corpus import COMPLAIN, NO_CAUSE
+from bot.nlu.cutting import clauses
 from bot.nlu.features import Gram, spoken
 from bot.nlu.fitting import CAUSE, COMPLAINT, DETAIL, INTENT, LEVEL, NATURE, NO_DETAIL, OTHER
 from bot.nlu.guard import reason
@@ -17,6 +18,9 @@ FALLBACK = "nlu_fallback"
 # A place of the ranking below this is noise.
 _WORTH_NAMING = 0.05
 _MAX_CAUSES = 3
+_OTHER_CAUSE = "C99"
+# How sure a clause must be by itself to add a second cause.
+_TOLD_PLAINLY = 0.8
 _MAX_REASONS = 5
 # Words that carry less than this share of the strongest word's evidence decided nothing.
 _DECISIVE = 0.35
@@ -27,12 +31,16 @@ _BINDING = 3
 
 @dataclass(frozen=True)
 class Decision:
-    """`causes` holds (code, probability, detail), the likeliest first; a message that is no complaint has `none`."""
+    """`causes` holds (code, probability, detail), the likeliest first; a message that is no complaint has `none`.
+
+    `second` is the code of another cause that a part of the message tells clearly.
+    """
 
     intent: str
     confidence: float
     nature: str
     causes: Tuple[Tuple[str, float, Optional[str]], ...]
+    second: Optional[str]
     level: int
     level_confidence: float
     reasons: Tuple[str, ...]
@@ -55,6 +63,7 @@ def decide(model: LinearModel, reading: Reading) -> Decision:
         confidence=confidence,
         nature=COMPLAINT if complains else OTHER,
         causes=causes,
+        second=_second(model, reading, grams, causes) if complains else None,
         level=level,
         level_confidence=sureness,
         reasons=_reasons(model, reading, grams, target, level) if complains or level >= _WATCHED else (),
@@ -81,6 +90,24 @@ def _causes(model: LinearModel, chances: Dict[str, Floats]) -> Tuple[Tuple[str, 
         for place, (chance, code) in enumerate(ranked)
         if place == 0 or chance >= _WORTH_NAMING
     )
+
+
+def _second(
+    model: LinearModel,
+    reading: Reading,
+    grams: Sequence[Gram],
+    causes: Tuple[Tuple[str, float, Optional[str]], ...],
+) -> Optional[str]:
+    """The cause that a clause alone tells plainly and the whole message does not rule out."""
+    ranked = {code: detail for code, _, detail in causes[1:] if code != _OTHER_CAUSE}
+    best: Tuple[float, Optional[str]] = (_TOLD_PLAINLY, None)
+    for start, end in clauses(reading.message.text):
+        vector = model.vocabulary.vector(name for name, begin, stop in grams if start <= begin and stop <= end)
+        chances = model.heads[CAUSE].probabilities(model.margins(vector)[model.heads[CAUSE].columns])
+        for code, chance in zip(model.heads[CAUSE].classes, chances, strict=True):
+            if code in ranked and chance >= best[0]:
+                best = (float(chance), ranked[code] or code)
+    return best[1] if ranked else None
 
 
 def _detail(model: LinearModel, chances: Floats, code: str) -> Optional[str]:

@@ -48,7 +48,9 @@ def _public(decision: Decision, spans: List[Dict[str, Any]]) -> Dict[str, Any]:
 
 
 def _asides(reading: Reading, decision: Decision) -> List[Dict[str, Any]]:
-    found = []
+    found: List[Dict[str, Any]] = []
+    if decision.second is not None:
+        found.append({"type": "second_cause", "text": "", "start": 0, "end": 0, "value": decision.second})
     for kind, start, end, value in find_asides(reading.message.text, reading.triggers, decision.intent):
         begin, stop = reading.message.to_raw(start, end)
         text = reading.message.raw[begin:stop].strip()

@@ -3,6 +3,7 @@
 import pytest
 
 from actions import texts
+from contract.playbook import Playbook
 
 
 @pytest.mark.parametrize(
@@ -38,8 +39,9 @@ def test_is_a_confirmation(text: str) -> None:
         ("你他妈的，排了四十分钟队，没人管", "排了四十分钟队"),
         ("电话<PHONE_1>，排队", None),
         ("气死", None),
+        ("你就说这算不算有效投诉，到底有没有人管这件事", "到底有没有人管这件事"),
         ("12点去存钱柜员说交班让我等会再来, 态度很差", "12点去存钱柜员说交班让我等会再来"),
     ],
 )
-def test_heard(text: str, heard: str | None) -> None:
-    assert texts.heard(text) == heard
+def test_heard(text: str, heard: str | None, playbook: Playbook) -> None:
+    assert texts.heard(text, playbook.phrases) == heard
