@@ -1,6 +1,7 @@
 """The real app on a real socket with a real SQLite file and a real Redis; only the bot is played."""
 
 import asyncio
+import functools
 import uuid
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack
@@ -10,9 +11,11 @@ from typing import Any
 
 import httpx
 import pytest
+from argon2 import PasswordHasher
 
 from api.app import create_app
 from api.core.settings import Settings
+from contract.playbook_loader import load_playbook
 from tests.api.fake_bot import FakeBot, Server, parse_events
 from tests.api.redis_server import RedisServer
 
@@ -20,6 +23,15 @@ ROOT = Path(__file__).resolve().parents[2]
 INTERNAL = "internal-secret-for-tests"
 ADMIN_PASSWORD = "correct-horse-battery"
 KEYS = {role: f"{role}-key-for-tests" for role in ("agent", "supervisor", "handler", "auditor", "admin")}
+
+
+@pytest.fixture(scope="session", autouse=True)
+def quick_start() -> Iterator[None]:
+    """Every test starts a bridge of its own: the playbook is read once, and passwords are hashed cheaply."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("api.app.load_playbook", functools.cache(load_playbook))
+        patch.setattr("api.core.security._PASSWORDS", PasswordHasher(time_cost=1, memory_cost=64, parallelism=1))
+        yield
 
 
 @pytest.fixture(scope="session")
