@@ -25,7 +25,7 @@ _ACTION, _USER, _LOOP, _SLOT = "a", "u", "l", "s"
 
 
 class StateError(Exception):
-    """The state was not written by this version of the bot."""
+    """The state was not written by this version of the bot. `str()` says why, without a value."""
 
 
 @dataclass
@@ -90,12 +90,15 @@ def _compact(events: Iterable[Event], steering: AbstractSet[str]) -> Iterator[Li
 
 
 def read_state(state: Mapping[str, Any], sender_id: str, domain: Domain) -> DialogueStateTracker:
-    """The tracker that `write_state` described. What a newer model no longer knows is left out."""
+    """The tracker that `write_state` described. What a newer model no longer knows is left out. Raises StateError."""
     if state.get("v") != VERSION:
         raise StateError(f"state version {state.get('v')!r}, this bot reads {VERSION}")
+    try:
+        events = list(_events(state, domain))
+    except (LookupError, TypeError, ValueError, AttributeError) as error:
+        raise StateError(f"damaged state, {type(error).__name__}") from error
     tracker = DialogueStateTracker(sender_id, domain.slots)
-    for event in _events(state, domain):
-        tracker.update(event, domain)
+    tracker.update_with_events(events, domain)
     return tracker
 
 
