@@ -61,7 +61,7 @@ def test_a_reload_keeps_the_conversation(page: Page) -> None:
     say(page, "在城东支行排了四十分钟队")
     expect(page.locator(".row.bot").first).to_be_visible(timeout=15_000)
     page.reload()
-    open_chat(page)
+    page.get_by_role("button", name="投诉与建议").click()
     expect(page.get_by_text("在城东支行排了四十分钟队").first).to_be_visible()
 
 

@@ -20,6 +20,7 @@ def test_refuses_a_port_that_is_no_number(monkeypatch: pytest.MonkeyPatch) -> No
 def test_refuses_a_port_in_use(tmp_path: Path) -> None:
     settings = stack_settings(tmp_path)
     with socket.socket() as taken:
+        taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         taken.bind(("127.0.0.1", settings.ports["actions"]))
         taken.listen()
         with pytest.raises(StartError, match=rf"端口 {settings.ports['actions']}（actions）已被占用"):

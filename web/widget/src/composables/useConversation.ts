@@ -3,7 +3,7 @@ import { computed, onScopeDispose, ref, shallowRef } from 'vue'
 import { loadCredentials, saveCredentials } from './storage'
 import { merge, openChoices, unconfirmed, type Pending } from './timeline'
 
-type Status = 'new' | 'opening' | 'open' | 'error'
+type Status = 'new' | 'resuming' | 'opening' | 'open' | 'error'
 
 /** The bot answers in well under a second; a dot that stays longer says something that is not true. */
 const TYPING_MS = 12_000
@@ -25,17 +25,22 @@ export function useConversation(base: string) {
   let typingTimer: ReturnType<typeof setTimeout> | undefined
   let retryTimer: ReturnType<typeof setTimeout> | undefined
 
-  /** Returns true when an earlier conversation of this browser goes on. */
-  async function resume(): Promise<boolean> {
+  /** Goes on with an earlier conversation of this browser, if there is one; tries again while the bank cannot be reached. */
+  async function resume(): Promise<void> {
     const credentials = loadCredentials(base)
-    if (!credentials) return false
+    if (!credentials) return
+    status.value = 'resuming'
     try {
       await attach(credentials)
-      return true
+      problem.value = ''
     } catch (error) {
-      if (error instanceof ApiError && error.isTemporary) throw error
-      saveCredentials(base, null)
-      return false
+      if (error instanceof ApiError && !error.isTemporary) {
+        saveCredentials(base, null)
+        status.value = 'new'
+      } else {
+        problem.value = '网络不通，正在重试…'
+        retryTimer = setTimeout(() => void resume(), RETRY_MS)
+      }
     }
   }
 
@@ -101,7 +106,7 @@ export function useConversation(base: string) {
   }
 
   function say(text: string): void {
-    enqueue({ client_id: crypto.randomUUID(), text }, text)
+    enqueue({ client_id: newId(), text }, text)
   }
 
   function choose(choiceId: string, label: string): void {
@@ -179,6 +184,11 @@ export function useConversation(base: string) {
     choicesOf: computed(() => openChoices(messages.value)),
     resume, start, say, choose, again, drop, rate, forget,
   }
+}
+
+/** randomUUID exists on HTTPS pages only; a bank's intranet may have none. */
+function newId(): string {
+  return Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, '0')).join('')
 }
 
 function sentence(error: unknown): string {
