@@ -1,11 +1,15 @@
 """The way to the action server: one open connection, a deadline, and only what our actions read."""
 
+import json
 from functools import lru_cache
 from typing import Any, Dict, Optional
 
 import aiohttp
+import rasa
 from jsonschema.validators import validator_for
 from rasa.core.actions.action import RemoteAction
+from rasa.shared.core.domain import Domain
+from rasa.shared.core.trackers import DialogueStateTracker, EventVerbosity
 from rasa.utils.endpoints import ClientResponseError, EndpointConfig
 
 # Rasa waits 300 s. A turn makes at most three calls and the bridge gives the bot ten seconds in all.
@@ -22,6 +26,17 @@ def _answer_format() -> Any:
 
 class OurAction(RemoteAction):
     """Rasa checks its own schema of an answer before it checks the answer, with every call: two thirds of a turn's time."""
+
+    def _action_call_format(self, tracker: DialogueStateTracker, domain: Domain) -> Dict[str, Any]:
+        """Slots and the latest message. Rasa would post the whole conversation (features.md 4.5), and to a form's action
+        the domain too, which is 40 KB."""
+        seen = {**tracker.current_state(EventVerbosity.NONE), "events": []}
+        return {
+            "next_action": self.name(),
+            "sender_id": tracker.sender_id,
+            "tracker": seen,
+            "version": rasa.__version__,
+        }
 
     def _validate_action_result(self, result: Dict[str, Any]) -> bool:
         _answer_format().validate(result)
@@ -49,13 +64,11 @@ class ActionsEndpoint(EndpointConfig):
         """The answer's JSON. Raises on a status of 400 or more, on a broken connection and after the deadline."""
         if self._session is None:
             self._session = aiohttp.ClientSession(headers=self.headers, timeout=_TIMEOUT)
-        call = kwargs["json"]
-        # Actions read slots and the latest message; Rasa would post the whole conversation (features.md 4.5).
-        call["tracker"]["events"] = []
-        async with self._session.post(self.url, json=call) as response:
+        async with self._session.post(self.url, json=kwargs["json"]) as response:
             if response.status >= 400:
-                # The body may quote the customer; its size is enough to find the entry in the other log.
-                raise ClientResponseError(response.status, response.reason or "", "{}")
+                # The body may quote the customer; Rasa reads the action's name from it.
+                named = json.dumps({"action_name": kwargs["json"]["next_action"]})
+                raise ClientResponseError(response.status, response.reason or "", named)
             return await response.json()
 
     async def close(self) -> None:

@@ -20,7 +20,7 @@ from sanic.response import HTTPResponse
 from bot.agent import TurnAgent
 from bot.channels.branches import refresh_branches
 from bot.channels.outbox import Outbox
-from bot.channels.turns import BadRequest, TurnCall, as_text, turn_answer, understanding
+from bot.channels.turns import BadRequest, TurnCall, as_text, field, turn_answer, understanding
 from bot.state import TurnState, turn_state
 
 _log = logging.getLogger(__name__)
@@ -92,12 +92,10 @@ async def _turn(request: Request) -> HTTPResponse:
 
 async def _parse(request: Request) -> HTTPResponse:
     body, agent = _body(request), _agent(request)
-    items, now = body.get("items"), body.get("now")
-    if not isinstance(items, list) or len(items) > _MAX_ITEMS:
+    items, now = field(body, "items", list), field(body, "now", str)
+    if len(items) > _MAX_ITEMS:
         raise BadRequest("items")
-    if not isinstance(now, str):
-        raise BadRequest("now")
-    await refresh_branches(int(body.get("branches_version") or 0))
+    await refresh_branches(field(body, "branches_version", int, 0))
     answers: List[Dict[str, Any]] = []
     for item in items:
         if not isinstance(item, dict) or not isinstance(item.get("text"), str):
@@ -128,7 +126,7 @@ def _agent(request: Request) -> Any:
 def _body(request: Request) -> Dict[str, Any]:
     try:
         body = json.loads(request.body)
-    except ValueError:
+    except (ValueError, RecursionError):
         raise BadRequest("body") from None
     if not isinstance(body, dict):
         raise BadRequest("body")

@@ -60,15 +60,15 @@ class TurnCall:
         if not isinstance(body, dict):
             raise BadRequest("body")
         return cls(
-            conversation_id=_field(body, "conversation_id", str),
-            turn_id=_field(body, "turn_id", str),
-            channel=_field(body, "channel", str),
-            now=_field(body, "now", str),
-            text=_field(body, "text", str),
-            choice=_field(body, "choice", str, None),
-            state=_field(body, "state", dict, None),
-            branches_version=_field(body, "branches_version", int, 0),
-            human_available=_field(body, "human_available", bool, False),
+            conversation_id=field(body, "conversation_id", str),
+            turn_id=field(body, "turn_id", str),
+            channel=field(body, "channel", str),
+            now=field(body, "now", str),
+            text=field(body, "text", str),
+            choice=field(body, "choice", str, None),
+            state=field(body, "state", dict, None),
+            branches_version=field(body, "branches_version", int, 0),
+            human_available=field(body, "human_available", bool, False),
         )
 
     def message(self, outbox: Outbox) -> UserMessage:
@@ -94,11 +94,13 @@ class TurnCall:
 _REQUIRED = object()
 
 
-def _field(body: Mapping[str, Any], name: str, kind: type, default: Any = _REQUIRED) -> Any:
+def field(body: Mapping[str, Any], name: str, kind: type, default: Any = _REQUIRED) -> Any:
+    """The value of a field; null stands for `default`. Raises BadRequest."""
     value = body.get(name, default)
     if value is None and default is not _REQUIRED:
         return default
-    if not isinstance(value, kind):
+    # To Python, true is a number.
+    if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
         raise BadRequest(name)
     return value
 
