@@ -30,7 +30,8 @@ _CONFIG: Dict[str, Any] = {
         {"name": "bot.policies.escalation.EscalationPolicy"},
         {"name": "bot.policies.interruption.InterruptionPolicy"},
         {"name": "RulePolicy", "core_fallback_threshold": 0.3, "core_fallback_action_name": "action_clarify"},
-        {"name": "MemoizationPolicy"},
+        # A story is one question and its answer (bot/state.py keeps no more than policies look at).
+        {"name": "MemoizationPolicy", "max_history": 3},
     ],
 }
 

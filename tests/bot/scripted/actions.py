@@ -88,7 +88,7 @@ def _usual(call: Call) -> Answer:
         return answer(None if done else name, slot("requested_slot", None if done else "ticket_no"))
     events = {
         "action_offer_human": [slot("rights_told", True)],
-        "action_submit_complaint": [slot("ticket_no", "TS2026112400017")],
+        "action_submit_complaint": [slot("narrative_raw", None), slot("ticket_no", "TS2026112400017")],
         "action_safety": [slot("requested_slot", None), {"event": "active_loop", "name": None}],
     }
     return answer(name, *events.get(name, []))

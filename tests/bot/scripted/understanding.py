@@ -1,4 +1,7 @@
-"""A Rasa component that reads the understanding from the message: `intent level cause | the words`."""
+"""A Rasa component that reads the understanding from the message: `intent level cause | the words`.
+
+A last word with TS in it is a ticket number.
+"""
 
 from typing import Any, Dict, List
 
@@ -27,7 +30,11 @@ class ScriptedUnderstanding(GraphComponent):
             intent, level, cause = ([*script.split(), "0", "C99"] if bar else ["nlu_fallback", "0", "C99"])[:3]
             if intent == "explode":
                 raise RuntimeError(f"cannot understand {words}")
-            entities = [{"entity": "level", "value": int(level), "start": 0, "end": 1, "extractor": "scripted"}]
+            values = {"level": int(level), **({"ticket_no": words.split()[-1]} if "TS" in words else {})}
+            entities = [
+                {"entity": name, "value": value, "start": 0, "end": 1, "extractor": "scripted"}
+                for name, value in values.items()
+            ]
             found = {
                 "intent": {"name": intent, "confidence": 0.9},
                 "nature": "complaint" if intent == "complain" else "other",
