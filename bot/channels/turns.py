@@ -9,7 +9,7 @@ from rasa.core.channels import UserMessage
 from bot.channels.outbox import Outbox
 from bot.state import TurnState
 
-# The fields of contract.ticket.TicketDraft; tests/contract holds both sides together.
+# The fields of contract.ticket.TicketDraft; tests/bot/test_domain.py holds both sides together.
 DRAFT_FIELDS = (
     "nature narrative_raw summary branch branch_name event_time event_time_text product amount request customer_quote "
     "name phone card_tail staff_described representative_count special_group cause_l1 cause_l2 cause_secondary "

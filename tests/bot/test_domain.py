@@ -1,0 +1,272 @@
+"""What the assistant may say and remember agrees with the other rooms. They run elsewhere, so their files are read."""
+
+import ast
+import re
+from collections.abc import Iterator
+from itertools import product
+from pathlib import Path
+from typing import Any, Dict, List, Set, Tuple
+
+import pytest
+import yaml
+from rasa.shared.core.domain import Domain
+
+from bot.channels.turns import _CHOICE_INTENTS, DRAFT_FIELDS
+from bot.policies import deterministic, escalation, interruption
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+_LONGEST = 80
+# What the assistant asks by itself; satisfaction is asked by the bridge's own card.
+_NOT_ASKED_IN_WORDS = {"satisfaction"}
+_LOOKUP = {"ticket_no", "phone_tail"}
+
+
+def _yaml(path: str) -> Any:
+    return yaml.safe_load((ROOT / path).read_text(encoding="utf-8"))
+
+
+def _modules(*folders: str) -> List[ast.Module]:
+    paths = [path for folder in folders for path in sorted((ROOT / folder).glob("*.py"))]
+    return [ast.parse(path.read_text(encoding="utf-8"), str(path)) for path in paths]
+
+
+def _literal(path: str, name: str) -> Set[str]:
+    """The strings in the value that a module gives to `name`."""
+    (module,) = [ast.parse((ROOT / path).read_text(encoding="utf-8"))]
+    for node in module.body:
+        targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)]
+        if any(isinstance(target, ast.Name) and target.id == name for target in targets):
+            return set(_strings(node))
+    raise LookupError(f"{path} has no {name}")
+
+
+def _strings(node: ast.AST) -> Iterator[str]:
+    for it in ast.walk(node):
+        if isinstance(it, ast.Constant) and isinstance(it.value, str):
+            yield it.value
+
+
+RESPONSES: Dict[str, List[Dict[str, Any]]] = _yaml("bot/domain/responses.yml")["responses"]
+VARIANTS = [(name, variant) for name, variants in RESPONSES.items() for variant in variants]
+ASKS = _literal("contract/turn.py", "Asks") - _NOT_ASKED_IN_WORDS
+TALK = _literal("actions/intake.py", "_TALK")
+
+
+def _utterances(modules: List[ast.Module]) -> Tuple[Set[str], Set[str]]:
+    """Names of responses: those that stand there in full, and those that are put together from a field or an intent."""
+    full, composed = set(), set()
+    for module in modules:
+        for node in ast.walk(module):
+            if isinstance(node, ast.JoinedStr):
+                composed |= {name for name in _composed(node) if name.startswith("utter_")}
+            elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+                full |= {node.value} if re.fullmatch(r"utter_\w+[a-z]", node.value) else set()
+    parts_of_composed = {name for name in full if name.endswith("_")}
+    return full - parts_of_composed, composed
+
+
+def _composed(node: ast.JoinedStr) -> Iterator[str]:
+    choices: List[List[str]] = []
+    for part in node.values:
+        if isinstance(part, ast.Constant):
+            choices.append([str(part.value)])
+        elif isinstance(part, ast.FormattedValue) and isinstance(part.value, ast.IfExp):
+            choices.append(list(_strings(part.value)))
+        elif isinstance(part, ast.FormattedValue):
+            is_intent = isinstance(part.value, ast.Name) and part.value.id == "intent"
+            choices.append(sorted(TALK if is_intent else ASKS))
+    return ("".join(parts) for parts in product(*choices))
+
+
+def _said_by_training_data() -> Set[str]:
+    text = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "data").glob("[rs]*/*.yml"))
+    return set(re.findall(r"action: (utter_\w+)", text))
+
+
+class TestWhatIsSaid:
+    @pytest.mark.parametrize("name", sorted(RESPONSES))
+    def test_nothing_forbidden(self, name: str) -> None:
+        phrases = {phrase for group in _yaml("playbook/phrases.yml")["forbidden"] for phrase in group["phrases"]}
+        assert phrases
+        for variant in RESPONSES[name]:
+            assert not {phrase for phrase in phrases if phrase in variant["text"]}
+
+    @pytest.mark.parametrize("name", sorted(RESPONSES))
+    def test_short_plain_and_of_one_bubble(self, name: str) -> None:
+        for variant in RESPONSES[name]:
+            text = variant["text"]
+            assert set(variant) == {"text"}, "buttons and cards belong to the actions"
+            assert 0 < len(text) <= _LONGEST
+            assert text == text.strip()
+            assert "\n" not in text, "a blank line would be a bubble of its own"
+
+    def test_no_line_twice(self) -> None:
+        texts = [variant["text"] for _, variant in VARIANTS]
+        assert len(texts) == len(set(texts))
+
+    def test_whoever_is_in_danger_is_told_whom_to_call_and_asked_nothing(self) -> None:
+        lines = {name: variants for name, variants in RESPONSES.items() if name.startswith("utter_safety")}
+        assert len(lines) == 6
+        for name, variants in lines.items():
+            for variant in variants:
+                assert re.search(r"110|120", variant["text"]), name
+                assert "？" not in variant["text"], name
+
+
+class TestWhatActionsSay:
+    def test_every_line_exists(self) -> None:
+        full, _ = _utterances(_modules("actions", "bot/policies"))
+
+        assert len(full) > 30
+        assert full - set(RESPONSES) == set()
+
+    def test_every_line_of_rules_and_stories_exists(self) -> None:
+        assert _said_by_training_data() - set(RESPONSES) == set()
+
+    def test_no_line_is_unused(self) -> None:
+        full, composed = _utterances(_modules("actions", "bot/policies"))
+
+        assert set(RESPONSES) - full - composed - _said_by_training_data() == set()
+
+    @pytest.mark.parametrize("field", sorted(ASKS))
+    def test_whatever_is_asked_has_a_question_and_a_reason(self, field: str) -> None:
+        assert f"utter_ask_{field}" in RESPONSES
+        assert f"utter_why_{field}" in RESPONSES
+
+    @pytest.mark.parametrize("field", sorted(ASKS - _LOOKUP - {"confirm"}))
+    def test_the_second_question_is_another_one(self, field: str) -> None:
+        first = {variant["text"] for variant in RESPONSES[f"utter_ask_{field}"]}
+        second = {variant["text"] for variant in RESPONSES[f"utter_reask_{field}"]}
+
+        assert second
+        assert not first & second
+
+    @pytest.mark.parametrize("intent", sorted(TALK))
+    def test_small_talk_in_the_form_is_answered(self, intent: str) -> None:
+        assert f"utter_{intent}_in_form" in RESPONSES
+
+    def test_every_placeholder_is_filled(self) -> None:
+        """A placeholder that nobody fills would reach the customer with its braces."""
+        given = _given_to_lines(_modules("actions"))
+        for name, variant in VARIANTS:
+            needed = set(re.findall(r"{(\w+)}", variant["text"]))
+            if not needed:
+                continue
+            assert given.get(name), f"{name} needs {needed}, and is never said with anything"
+            for passed in given[name]:
+                assert needed <= passed, f"{name} needs {needed}, is given {passed}"
+
+
+def _given_to_lines(modules: List[ast.Module]) -> Dict[str, List[Set[str]]]:
+    """For each response the names of what every `line(...)` with it passes on."""
+    given: Dict[str, List[Set[str]]] = {}
+    for module in modules:
+        for function in ast.walk(module):
+            if not isinstance(function, (ast.FunctionDef, ast.AsyncFunctionDef)):
+                continue
+            named = {
+                target.id: set(_strings(node.value))
+                for node in ast.walk(function)
+                if isinstance(node, ast.Assign)
+                for target in node.targets
+                if isinstance(target, ast.Name)
+            }
+            for call in ast.walk(function):
+                if not (isinstance(call, ast.Call) and getattr(call.func, "attr", "") == "line" and call.args):
+                    continue
+                first = call.args[0]
+                names = named.get(first.id, set()) if isinstance(first, ast.Name) else set(_strings(first))
+                passed = {str(keyword.arg) for keyword in call.keywords}
+                for name in names:
+                    given.setdefault(name, []).append(passed)
+    return given
+
+
+class TestWhatIsRemembered:
+    def test_every_field_of_the_draft_is_a_slot(self, domain: Domain) -> None:
+        assert set(DRAFT_FIELDS) <= {slot.name for slot in domain.slots}
+
+    def test_the_draft_is_the_contracts(self) -> None:
+        (draft,) = [
+            node
+            for module in _modules("contract")
+            for node in ast.walk(module)
+            if isinstance(node, ast.ClassDef) and node.name == "TicketDraft"
+        ]
+        fields = [node.target.id for node in draft.body if isinstance(node, ast.AnnAssign)]  # type: ignore[union-attr]
+
+        assert list(DRAFT_FIELDS) == fields
+
+    def test_every_slot_that_actions_set_exists(self, domain: Domain) -> None:
+        told = {
+            str(call.args[0].value)
+            for module in _modules("actions")
+            for call in ast.walk(module)
+            if isinstance(call, ast.Call) and getattr(call.func, "id", "") == "SlotSet"
+            if isinstance(call.args[0], ast.Constant)
+        }
+
+        assert len(told) > 5
+        assert told - {slot.name for slot in domain.slots} == set()
+
+    def test_every_slot_that_actions_read_exists(self, domain: Domain) -> None:
+        text = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "actions").glob("*.py"))
+        read = set(re.findall(r"\bslots(?:\.get\(|\[)\"(\w+)\"", text))
+
+        assert len(read) > 10
+        # Slots of the playbook's texts have the same name and another meaning.
+        assert read - {slot.name for slot in domain.slots} == {"bank", "handover", "hours"} & read
+
+    def test_only_having_a_ticket_steers_the_dialogue(self, domain: Domain) -> None:
+        """Everything else would multiply the rules, and each value would be kept as an event of the state."""
+        steering = {slot.name for slot in domain.slots if slot.influence_conversation}
+
+        assert steering == {"ticket_no"}
+
+    def test_no_word_of_a_message_fills_a_slot_by_itself(self, domain: Domain) -> None:
+        """`from_text` would overwrite with every later message (features.md 4.24)."""
+        by_rasa = {
+            slot.name: [mapping["type"] for mapping in slot.mappings]
+            for slot in domain.slots
+            if [mapping["type"] for mapping in slot.mappings] not in ([], ["custom"])
+        }
+
+        assert by_rasa == {"cause": ["from_entity"], "level": ["from_entity"]}
+
+
+class TestWhatIsDone:
+    def test_every_action_is_somebodys(self, domain: Domain) -> None:
+        served = {name for module in _modules("actions") for name in _strings(module) if _is_action(name)}
+        forms = {form for module in _modules("actions") for form in _strings(module) if _is_form(form)}
+        served |= {f"validate_{form}" for form in forms}
+
+        assert served == {action for action in domain.user_actions if _is_action(action)}
+
+    def test_what_policies_choose_exists(self, domain: Domain) -> None:
+        modules = [ast.parse(Path(str(it.__file__)).read_text()) for it in (deterministic, escalation, interruption)]
+        chosen = {name for module in modules for name in _strings(module) if _is_action(name) or _is_form(name)}
+
+        assert len(chosen) > 5
+        assert chosen - set(domain.action_names_or_texts) == set()
+
+    def test_what_buttons_mean_exists(self, domain: Domain) -> None:
+        assert set(_CHOICE_INTENTS.values()) <= set(domain.intents)
+
+    def test_entities_never_steer_the_dialogue(self, domain: Domain) -> None:
+        for intent, properties in domain.intent_properties.items():
+            if intent not in ("restart", "back", "session_start"):
+                assert not properties["used_entities"], intent
+
+    def test_sessions_belong_to_the_bridge(self, domain: Domain) -> None:
+        assert domain.session_config.session_expiration_time == 0
+
+
+def _is_action(name: str) -> bool:
+    return re.fullmatch(r"(action|validate)_\w*[a-z]", name) is not None and name not in (
+        "action_listen",
+        "action_name",
+    )
+
+
+def _is_form(name: str) -> bool:
+    return re.fullmatch(r"[a-z]+_form", name) is not None
