@@ -73,7 +73,7 @@ class TurnProcessor(MessageProcessor):
         watched = _Watched(self._ours(action))
         goes_on = await super()._run_action(watched, tracker, output_channel, nlg, prediction)
         if watched.failure is not None:
-            raise TurnFailed(f"{action.name()}: {type(watched.failure).__name__}") from watched.failure
+            raise TurnFailed(action.name()) from watched.failure
         return goes_on
 
     def _ours(self, action: Action) -> Action:

@@ -33,6 +33,8 @@ def configure_logging() -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(_Redacting())
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
+    # A line that does not fit its arguments is dropped: `logging` would print them.
+    logging.raiseExceptions = False
     logging.captureWarnings(True)
     # Deprecations in libraries that we cannot change; the tests see them.
     logging.getLogger("py.warnings").setLevel(logging.ERROR)

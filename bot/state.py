@@ -91,8 +91,10 @@ def _compact(events: Iterable[Event], steering: AbstractSet[str]) -> Iterator[Li
 
 def read_state(state: Mapping[str, Any], sender_id: str, domain: Domain) -> DialogueStateTracker:
     """The tracker that `write_state` described. What a newer model no longer knows is left out. Raises StateError."""
-    if state.get("v") != VERSION:
-        raise StateError(f"state version {state.get('v')!r}, this bot reads {VERSION}")
+    version = state.get("v")
+    if version != VERSION:
+        known = version if isinstance(version, int) else type(version).__name__
+        raise StateError(f"state version {known}, this bot reads {VERSION}")
     try:
         events = list(_events(state, domain))
     except (LookupError, TypeError, ValueError, AttributeError) as error:

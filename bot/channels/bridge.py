@@ -134,9 +134,11 @@ def _body(request: Request) -> Dict[str, Any]:
 
 
 def _named(error: BaseException) -> str:
-    """The failure without its words, which may be the customer's; ours name an action only."""
-    own = type(error).__module__.startswith("bot.")
-    return f"{type(error).__name__} ({error})" if own and str(error) else type(error).__name__
+    """The failure and what led to it, without their words, which may be the customer's; ours name an action only."""
+    own = type(error).__module__.startswith("bot.") and str(error)
+    name = f"{type(error).__name__} ({error})" if own else type(error).__name__
+    cause = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+    return f"{name} from {_named(cause)}" if cause is not None else name
 
 
 def _json(body: Dict[str, Any]) -> HTTPResponse:

@@ -150,9 +150,11 @@ def test_what_a_newer_model_does_not_know_is_left_out(domain: Domain) -> None:
     assert tracker.latest_action_name == "action_listen"
 
 
-@pytest.mark.parametrize("version", [None, 0, VERSION + 1, str(VERSION)])
-def test_another_version_is_refused_by_number(domain: Domain, version: Any) -> None:
-    with pytest.raises(StateError, match=f"version {version!r}.* reads {VERSION}"):
+@pytest.mark.parametrize(
+    ("version", "named"), [(None, "NoneType"), (0, "0"), (VERSION + 1, str(VERSION + 1)), ("机密", "str")]
+)
+def test_another_version_is_refused_by_number(domain: Domain, version: Any, named: str) -> None:
+    with pytest.raises(StateError, match=f"^state version {named}, this bot reads {VERSION}$"):
         read_state({**EMPTY, "v": version}, "c1", domain)
 
 
