@@ -31,8 +31,9 @@ _INPUTS = ("config.yml", "bot/domain", "bot/nlu", "bot/lexicon", "bot/policies",
 _CONFIG, _DOMAIN, _DATA = "config.yml", "bot/domain", "data"
 _KEPT_MODELS = 3
 
-# Most lines are said by actions, which Rasa cannot see; tests/bot/test_domain.py holds them to actions/.
-_EXPECTED = re.compile(r"^The utterance '\w+' is not used in any story or rule")
+# Most lines are said by actions, which Rasa cannot see (tests/bot/test_domain.py holds them to actions/); and what it says
+# of every domain.
+_EXPECTED = re.compile(r"^The utterance '\w+' is not used in any story or rule|^Slot auto-fill has been removed")
 
 
 class TrainingError(Exception):
@@ -67,11 +68,11 @@ def check(root: Path, config: Path) -> List[str]:
     from rasa.shared.importers.importer import TrainingDataImporter
     from rasa.validator import Validator
 
-    importer = TrainingDataImporter.load_from_config(
-        str(config), domain_path=str(root / _DOMAIN), training_data_paths=[str(root / _DATA)]
-    )
-    with warnings.catch_warnings(record=True) as caught:
+    with _in_one_sentence(), warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
+        importer = TrainingDataImporter.load_from_config(
+            str(config), domain_path=str(root / _DOMAIN), training_data_paths=[str(root / _DATA)]
+        )
         validator = Validator.from_importer(importer)
         sound = (
             validator.verify_domain_validity()
@@ -89,24 +90,35 @@ def check(root: Path, config: Path) -> List[str]:
 def train(root: Path, config: Path, models: Path, *, force: bool = False) -> Path:
     """Trains one model; `force` leaves Rasa's cache of unchanged components aside. Raises TrainingError."""
     from rasa.model_training import train as rasa_train
-    from rasa.shared.exceptions import RasaException
 
-    try:
+    with _in_one_sentence():
         result = rasa_train(
             domain=str(root / _DOMAIN),
             config=str(config),
             training_files=[str(root / _DATA)],
             output=str(models),
             fixed_model_name=time.strftime("%Y%m%d-%H%M%S", time.gmtime()),
-            # Glued-together stories are for policies that generalise; ours look up.
             force_training=force,
+            # Glued-together stories are for policies that generalise; ours look up.
             core_additional_arguments={"augmentation_factor": 0},
         )
-    except RasaException as error:
-        raise TrainingError(str(error).strip()) from error
     if result.model is None or result.code != 0:
         raise TrainingError("Rasa 没有产出模型。")
     return Path(result.model)
+
+
+@contextlib.contextmanager
+def _in_one_sentence() -> Iterator[None]:
+    """Rasa's errors, and those of our components inside its graph, as TrainingError."""
+    from rasa.engine.exceptions import GraphComponentException, GraphSchemaValidationException
+    from rasa.shared.exceptions import RasaException
+
+    try:
+        yield
+    except (RasaException, GraphComponentException, GraphSchemaValidationException, ImportError) as error:
+        # Rasa breaks its sentences into lines, and names only the component when the error is ours.
+        said = str(error) if error.__cause__ is None else f"{error} {error.__cause__}"
+        raise TrainingError(" ".join(said.split())) from error
 
 
 def prune(models: Path) -> None:

@@ -9,8 +9,8 @@ import numpy as np
 from bot.nlu.corpus import COMPLAIN, NO_CAUSE
 from bot.nlu.cutting import clauses
 from bot.nlu.features import Gram, spoken
-from bot.nlu.fitting import CAUSE, COMPLAINT, DETAIL, INTENT, LEVEL, NATURE, NO_DETAIL, OTHER
 from bot.nlu.guard import reason
+from bot.nlu.heads import CAUSE, COMPLAINT, DETAIL, INTENT, LEVEL, MATTER, NATURE, NO_DETAIL, OTHER, nature_views
 from bot.nlu.linear import Floats, LinearModel
 from bot.nlu.reading import Reading
 
@@ -53,7 +53,7 @@ def decide(model: LinearModel, reading: Reading) -> Decision:
     margins = model.margins(vector)
     chances = {name: head.probabilities(margins[head.columns]) for name, head in model.heads.items()}
     unclear = reason(reading, _known_share(model, reading)) if len(vector.columns) else "noise"
-    intent, confidence = (FALLBACK, 1.0) if unclear else _intent(model, chances)
+    intent, confidence = (FALLBACK, 1.0) if unclear else _intent(model, margins, chances)
     level, sureness = _level(model, reading, chances[LEVEL], calm=bool(unclear) and unclear != "pictures")
     complains = intent == COMPLAIN
     causes = _causes(model, chances) if complains else ((NO_CAUSE, confidence, None),)
@@ -75,12 +75,15 @@ def _known_share(model: LinearModel, reading: Reading) -> float:
     return sum(char in model.vocabulary.columns for char in chars) / len(chars) if chars else 0.0
 
 
-def _intent(model: LinearModel, chances: Dict[str, Floats]) -> Tuple[str, float]:
-    nature = dict(zip(model.heads[NATURE].classes, chances[NATURE], strict=True))
-    if nature[COMPLAINT] >= nature[OTHER]:
-        return COMPLAIN, float(nature[COMPLAINT])
+def _intent(model: LinearModel, margins: Floats, chances: Dict[str, Floats]) -> Tuple[str, float]:
+    nature, matter = (margins[None, model.heads[name].columns] for name in (NATURE, MATTER))
+    first, second = nature_views(model.heads, nature, matter)[0]
+    odds = model.nature[0] * first + model.nature[1] * second + model.nature[2]
+    complaint = float(1 / (1 + np.exp(-odds)))
+    if complaint >= 0.5:
+        return COMPLAIN, complaint
     best = int(chances[INTENT].argmax())
-    return model.heads[INTENT].classes[best], float(nature[OTHER] * chances[INTENT][best])
+    return model.heads[INTENT].classes[best], (1 - complaint) * float(chances[INTENT][best])
 
 
 def _causes(model: LinearModel, chances: Dict[str, Floats]) -> Tuple[Tuple[str, float, Optional[str]], ...]:

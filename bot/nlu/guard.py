@@ -9,10 +9,10 @@ from typing import Optional
 from bot.nlu.reading import Reading
 
 _HAN = re.compile(r"[\u4e00-\u9fff]")
-_LETTERS = re.compile(r"[a-z]{2,}")
+_LETTERS = re.compile(r"[a-z]+")
 _NUMBER = re.compile(r"\d")
 # Latin words that are Chinese banking.
-_KNOWN_LATIN = re.compile(r"^(?:ok|okay|yes|no|hi|hello|vip|atm|app|pos|etc|lpr|apr|u|k|gps|sb|tmd|nmd|id|pin|ts)$")
+_KNOWN_LATIN = re.compile(r"^(?:ok|okay|yes|no|hi|hello|vip|atm|app|pos|etc|lpr|apr|u|k|w|gps|sb|tmd|nmd|id|pin|ts)$")
 _ORDERS = re.compile(
     r"(?:忽略|无视|忘掉|不要管|跳过)(?:你)?(?:之前|前面|上面|以上|所有|一切|先前)的?(?:所有|全部)?(?:指令|指示|规则|设定|提示|要求|命令)"
     r"|(?:ignore|disregard|forget)\s+(?:all|any|the|your|previous|prior|above)"
@@ -37,10 +37,8 @@ def reason(reading: Reading, known_share: float) -> Optional[str]:
         return "pictures" if _HAN.search(text) else "noise"
     if _HAN.search(text):
         return "noise" if known_share < _KNOWN_SHARE else None
-    if _NUMBER.search(text) and not re.search(r"[a-z]{4,}", text):
-        return None
     words = _LETTERS.findall(text)
-    if words and all(_KNOWN_LATIN.match(word) for word in words):
+    if all(_KNOWN_LATIN.match(word) for word in words) and (words or _NUMBER.search(text)):
         return None
     if len(words) >= 2 or re.search(r"[^\x00-\x7f]", text):
         return "foreign"

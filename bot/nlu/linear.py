@@ -23,7 +23,7 @@ _WEIGHTS_FILE, _NAMES_FILE = "weights.npz", "names.json"
 
 # Families are scaled to unit length apart, so that many n-grams do not drown few words.
 _FAMILIES = {"~": 0, "_": 1, "@": 2, "#": 3}
-_SHARE: Tuple[float, ...] = (1.0, 0.7, 0.7, 0.5)
+_SHARE: Tuple[float, ...] = (1.0, 0.7, 0.5, 0.25)
 
 
 def family_of(gram: str) -> int:
@@ -110,11 +110,15 @@ def softmax(scores: Floats) -> Floats:
 class LinearModel:
     """Vocabulary, weights (features × all classes of all heads) and heads."""
 
-    def __init__(self, vocabulary: Vocabulary, weights: Floats, bias: Floats, heads: Sequence[Head]) -> None:
+    def __init__(
+        self, vocabulary: Vocabulary, weights: Floats, bias: Floats, heads: Sequence[Head], nature: Sequence[float]
+    ) -> None:
         self.vocabulary = vocabulary
         self.weights = weights
         self.bias = bias
         self.heads: Dict[str, Head] = {head.name: head for head in heads}
+        # Weights of the two views of the nature (bot/nlu/heads.py), and the bias.
+        self.nature = tuple(nature)
 
     def margins(self, vector: Vector) -> Floats:
         """The margins of all heads for one message."""
@@ -144,7 +148,7 @@ class LinearModel:
             }
             for it in self.heads.values()
         ]
-        names = json.dumps({"heads": heads, "names": self.vocabulary.names}, ensure_ascii=False)
+        names = json.dumps({"heads": heads, "nature": self.nature, "names": self.vocabulary.names}, ensure_ascii=False)
         (folder / _NAMES_FILE).write_text(names, encoding="utf-8")
 
     @classmethod
@@ -158,4 +162,4 @@ class LinearModel:
             Head(it["name"], tuple(it["classes"]), it["first"], it["scale"], tuple(it["shift"]))
             for it in stored["heads"]
         ]
-        return cls(Vocabulary(stored["names"], idf), weights, bias, heads)
+        return cls(Vocabulary(stored["names"], idf), weights, bias, heads, stored["nature"])

@@ -1,4 +1,4 @@
-"""Signs of heat: triggers with their scope, rows of signs, repetition, length. Features of their own beside the words."""
+"""Signs of heat: triggers with their scope, rows of signs, repetition. Features of their own beside the words."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -11,7 +11,6 @@ _SHOUT = re.compile(r"[！!]")
 _ASK = re.compile(r"[？?]")
 _ROW = re.compile(r"[！!？?]{2,}")
 _DOUBLED = re.compile(r"(.{2,6}?)[\s，,！!]*\1")
-_LENGTHS = (4, 8, 16, 40, 80, 160)
 
 
 def signal_grams(message: Normalised, triggers: Sequence[Trigger]) -> Iterator[Gram]:
@@ -28,9 +27,6 @@ def signal_grams(message: Normalised, triggers: Sequence[Trigger]) -> Iterator[G
     for match in _DOUBLED.finditer(text):
         if match.group(1).strip() == match.group(1):
             yield "#doubled", match.start(), match.end()
-    for length in _LENGTHS:
-        if len(text) <= length:
-            yield f"#upto{length}", 0, 0
 
 
 def _counted(name: str, sign: "re.Pattern[str]", text: str) -> Iterator[Gram]:

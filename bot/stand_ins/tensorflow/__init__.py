@@ -1,8 +1,8 @@
 """Answers Rasa's module-level TensorFlow imports without TensorFlow.
 
 Rasa 3.6 imports TensorFlow wherever it defines its neural components, even when a configuration uses none of them.
-Every name looked up here (`tf.keras.layers.Layer`, `@tf.function`, …) is an inert class that can be subclassed, used as a
-decorator or named in a type hint; creating an instance of it raises. See docs/decisions/0003-no-tensorflow.md.
+Every name looked up here (`tf.keras.layers.Layer`, `tf.Tensor`, …) is an inert class that can be subclassed or named in a
+type hint; calling it raises. See docs/decisions/0003-no-tensorflow.md.
 """
 
 import importlib.abc
@@ -17,12 +17,12 @@ _ROOTS = ("tensorflow", "tensorflow_addons", "tensorflow_hub", "tensorflow_text"
 _ABSENT = "tensorflow.experimental"
 
 
-class TensorFlowMissing(RuntimeError):
+class TensorFlowMissingError(RuntimeError):
     """This environment has no TensorFlow: the component needs Rasa's own installation (see benchmarks/stock)."""
 
 
 class _InertType(type):
-    """A class whose attributes and calls are inert classes too, so that module bodies run to their end."""
+    """A class whose attributes are inert classes too, so that module bodies run to their end."""
 
     def __getattr__(cls, name: str) -> Any:
         if name.startswith("__"):
@@ -30,10 +30,8 @@ class _InertType(type):
         return _inert(f"{cls.__name__}.{name}")
 
     def __call__(cls, *args: Any, **kwargs: Any) -> Any:
-        if cls.__dict__.get("_inert"):
-            # A decorator (`@tf.function` or `@tf.function(...)`): hand the function through.
-            return args[0] if len(args) == 1 and callable(args[0]) else (lambda wrapped: wrapped)
-        raise TensorFlowMissing(TensorFlowMissing.__doc__)
+        # No module body of Rasa's calls anything of TensorFlow's; a call is a component at work.
+        raise TensorFlowMissingError(TensorFlowMissingError.__doc__)
 
     def __getitem__(cls, item: Any) -> Any:
         return cls
@@ -46,7 +44,7 @@ class _InertType(type):
 
 
 def _inert(name: str) -> _InertType:
-    return _InertType(name.rpartition(".")[2], (), {"_inert": True})
+    return _InertType(name.rpartition(".")[2], (), {})
 
 
 class _InertModule(types.ModuleType):

@@ -1,0 +1,63 @@
+"""Spans as values a form can take."""
+
+from datetime import datetime
+from typing import Any
+
+import pytest
+
+from bot.nlu.branches import BranchDirectory
+from bot.nlu.values import value_of
+
+# A Wednesday afternoon.
+NOW = datetime(2026, 11, 25, 14, 30)
+BRANCHES = BranchDirectory(
+    [
+        {"code": "B1", "name": "城东支行", "aliases": ["东大街支行"]},
+        {"code": "B2", "name": "南湖支行", "aliases": ["万象城网点"]},
+        {"code": "B3", "name": "桂林路支行", "aliases": []},
+        {"code": "B4", "name": "桂林路营业部", "aliases": []},
+    ]
+)
+
+
+@pytest.mark.parametrize(
+    ("kind", "text", "value"),
+    [
+        ("amount", "三万五", "35000"),
+        ("amount", "1千2", "1200"),
+        ("amount", "25块8", "25.8"),
+        ("amount", "两百五", "250"),
+        ("amount", "八毛", "0.8"),
+        ("amount", "￥3,280.00", "3280"),
+        ("amount", "5w", "50000"),
+        ("amount", "二十六七万", "260000"),
+        ("amount", "几百块", None),
+        ("duration", "两个半小时", 150),
+        ("duration", "俩钟头", 120),
+        ("duration", "三刻钟", 45),
+        ("duration", "一上午", 180),
+        ("duration", "好久", None),
+        ("time", "昨天中午12点05分", "2026-11-24T12:05"),
+        ("time", "周五", "2026-11-20"),
+        ("time", "一点五十", "2026-11-25T13:50"),
+        ("time", "下午三点", None),
+        ("time", "12月3号", "2025-12-03"),
+        ("time", "昨天中午", "2026-11-24"),
+        ("time", "上个月", None),
+        ("count", "二十多个人", 20),
+        ("count", "三十来个", 30),
+        ("phone", "幺五九 二二三幺 七七零八", "15922317708"),
+        ("phone", "138-0000-4521", "13800004521"),
+        ("phone", "<PHONE_2>", "<PHONE_2>"),
+        ("card_tail", "幺二三四", "1234"),
+        ("branch", "城东那家", {"code": "B1", "name": "城东支行"}),
+        ("branch", "成东支行", {"code": "B1", "name": "城东支行"}),
+        ("branch", "万象城网点", {"code": "B2", "name": "南湖支行"}),
+        ("branch", "南胡支行", {"code": "B2", "name": "南湖支行"}),
+        ("branch", "桂林路", None),
+        ("branch", "北京路支行", None),
+        ("person", "3号窗口的柜员", None),
+    ],
+)
+def test_value(kind: str, text: str, value: Any) -> None:
+    assert value_of(kind, text, now=NOW, branches=BRANCHES) == value
