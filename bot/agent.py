@@ -19,7 +19,7 @@ from bot.actions_endpoint import OurAction
 from bot.forms import OneCallForm
 
 
-class TurnFailed(Exception):
+class TurnError(Exception):
     """An action did not do its work, or the policies ran in a circle. `str()` names the action, never the message."""
 
 
@@ -55,7 +55,7 @@ class TurnAgent(Agent):
     async def handle_message(self, message: UserMessage) -> Optional[List[Dict[Text, Any]]]:
         """One turn, without a lock: two tries of one turn share nothing. Raises what went wrong."""
         if self.processor is None:
-            raise TurnFailed("no model is loaded")
+            raise TurnError("no model is loaded")
         return await self.processor.handle_message(message)
 
 
@@ -73,7 +73,7 @@ class TurnProcessor(MessageProcessor):
         watched = _Watched(self._ours(action))
         goes_on = await super()._run_action(watched, tracker, output_channel, nlg, prediction)
         if watched.failure is not None:
-            raise TurnFailed(action.name()) from watched.failure
+            raise TurnError(action.name()) from watched.failure
         return goes_on
 
     def _ours(self, action: Action) -> Action:
@@ -113,4 +113,4 @@ class _Watched(Action):
 
 
 def _fail_on_circle(tracker: DialogueStateTracker, *_: Any) -> None:
-    raise TurnFailed(f"too many actions, the last was {tracker.latest_action_name}")
+    raise TurnError(f"too many actions, the last was {tracker.latest_action_name}")

@@ -40,15 +40,15 @@ _WARM_UP_TEXT = "昨天中午十二点我去城东支行存五千块钱，柜员
 _WARM_UP_NOW = "2026-01-05T12:00:00+08:00"
 
 
-class NoModel(Exception):
+class NoModelError(Exception):
     """`models/` holds no model: run `make train`."""
 
 
 def newest_model(directory: Path = MODELS) -> Path:
-    """The model that was trained last. Raises NoModel."""
+    """The model that was trained last. Raises NoModelError."""
     models = sorted(directory.glob("*.tar.gz"), key=lambda path: path.stat().st_mtime)
     if not models:
-        raise NoModel(NoModel.__doc__)
+        raise NoModelError(NoModelError.__doc__)
     return models[-1]
 
 
@@ -97,7 +97,7 @@ def main() -> int:
     """Serves until SIGTERM."""
     try:
         model = newest_model()
-    except NoModel as error:
+    except NoModelError as error:
         print(error, file=sys.stderr)
         return 1
     address = urlsplit(os.environ["TINGSU_BOT_URL"])

@@ -20,7 +20,7 @@ configure_logging()
 from bot.agent import TurnAgent
 from bot.channels.bridge import understand
 from bot.nlu.branches import directory
-from bot.serve import ROOT, NoModel, load_agent, newest_model
+from bot.serve import ROOT, NoModelError, load_agent, newest_model
 
 
 async def understand_lines(agent: TurnAgent, lines: Iterable[str], out: TextIO) -> int:
@@ -61,7 +61,7 @@ def main() -> int:
     """Returns 0 when every line was understood."""
     try:
         agent = load_agent(newest_model())
-    except NoModel as error:
+    except NoModelError as error:
         print(error, file=sys.stderr)
         return 1
     directory.replace(playbook_branches(), version=0)

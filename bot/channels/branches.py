@@ -28,10 +28,12 @@ async def refresh_branches(version: int) -> None:
         return
     headers = {"Authorization": f"Bearer {os.environ.get('TINGSU_INTERNAL_SECRET', '')}"}
     try:
-        async with aiohttp.ClientSession(timeout=_TIMEOUT, headers=headers) as session:
-            async with session.get(f"{base}/internal/branches") as response:
-                response.raise_for_status()
-                answer = await response.json()
+        async with (
+            aiohttp.ClientSession(timeout=_TIMEOUT, headers=headers) as session,
+            session.get(f"{base}/internal/branches") as response,
+        ):
+            response.raise_for_status()
+            answer = await response.json()
     except (aiohttp.ClientError, asyncio.TimeoutError, ValueError) as error:
         _log.warning("branch directory not refreshed: %s", type(error).__name__)
         return

@@ -20,7 +20,7 @@ from sanic.response import HTTPResponse
 from bot.agent import TurnAgent
 from bot.channels.branches import refresh_branches
 from bot.channels.outbox import Outbox
-from bot.channels.turns import BadRequest, TurnCall, as_text, field, turn_answer, understanding
+from bot.channels.turns import BadRequestError, TurnCall, as_text, field, turn_answer, understanding
 from bot.state import TurnState, turn_state
 
 _log = logging.getLogger(__name__)
@@ -69,7 +69,7 @@ class BridgeChannel(InputChannel):
                 return _error(401, "unauthorized", "这个地址只供内部使用。")
             try:
                 return await handler(request)
-            except BadRequest as error:
+            except BadRequestError as error:
                 return _error(400, "bad_request", f"请求里的 {error} 不对。")
             except Exception as error:  # noqa: BLE001 - the process edge: the bridge retries
                 _log.error("%s failed: %s", handler.__name__.strip("_"), _named(error))
@@ -94,12 +94,12 @@ async def _parse(request: Request) -> HTTPResponse:
     body, agent = _body(request), _agent(request)
     items, now = field(body, "items", list), field(body, "now", str)
     if len(items) > _MAX_ITEMS:
-        raise BadRequest("items")
+        raise BadRequestError("items")
     await refresh_branches(field(body, "branches_version", int, 0))
     answers: List[Dict[str, Any]] = []
     for item in items:
         if not isinstance(item, dict) or not isinstance(item.get("text"), str):
-            raise BadRequest("items")
+            raise BadRequestError("items")
         answers.append({"id": item.get("id"), **await understand(agent, item["text"], now)})
         # A long list must not keep a customer waiting.
         await asyncio.sleep(0)
@@ -127,9 +127,9 @@ def _body(request: Request) -> Dict[str, Any]:
     try:
         body = json.loads(request.body)
     except (ValueError, RecursionError):
-        raise BadRequest("body") from None
+        raise BadRequestError("body") from None
     if not isinstance(body, dict):
-        raise BadRequest("body")
+        raise BadRequestError("body")
     return body
 
 

@@ -32,11 +32,11 @@ _CHOICE_INTENTS = {
 _OTHER_CHOICE = "inform"
 
 
-class BadRequest(Exception):
+class BadRequestError(Exception):
     """The body is not a request of ours. `str()` names the field, never its value."""
 
 
-class EmptyAnswer(Exception):
+class EmptyAnswerError(Exception):
     """The turn ended without a word to the customer."""
 
 
@@ -56,9 +56,9 @@ class TurnCall:
 
     @classmethod
     def parse(cls, body: Any) -> "TurnCall":
-        """Raises BadRequest for anything that is not a turn."""
+        """Raises BadRequestError for anything that is not a turn."""
         if not isinstance(body, dict):
-            raise BadRequest("body")
+            raise BadRequestError("body")
         return cls(
             conversation_id=field(body, "conversation_id", str),
             turn_id=field(body, "turn_id", str),
@@ -95,13 +95,13 @@ _REQUIRED = object()
 
 
 def field(body: Mapping[str, Any], name: str, kind: type, default: Any = _REQUIRED) -> Any:
-    """The value of a field; null stands for `default`. Raises BadRequest."""
+    """The value of a field; null stands for `default`. Raises BadRequestError."""
     value = body.get(name, default)
     if value is None and default is not _REQUIRED:
         return default
     # To Python, true is a number.
     if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
-        raise BadRequest(name)
+        raise BadRequestError(name)
     return value
 
 
@@ -118,9 +118,9 @@ def _as_picked(choice: str, label: str) -> Dict[str, Any]:
 
 
 def turn_answer(call: TurnCall, turn: TurnState, outbox: Outbox) -> Dict[str, Any]:
-    """The JSON of contract.turn.TurnAnswer. Raises EmptyAnswer."""
+    """The JSON of contract.turn.TurnAnswer. Raises EmptyAnswerError."""
     if not outbox.messages or turn.saved is None:
-        raise EmptyAnswer
+        raise EmptyAnswerError
     slots: Dict[str, Any] = turn.saved["slots"]
     return {
         "messages": outbox.messages,

@@ -52,9 +52,9 @@ def raised(error: Exception) -> Exception:
 
 class TestRedaction:
     def test_our_own_lines_stay(self, log: io.StringIO) -> None:
-        logging.getLogger("bot.channels.bridge").error("turn failed: %s", "TurnFailed")
+        logging.getLogger("bot.channels.bridge").error("turn failed: %s", "TurnError")
 
-        assert log.getvalue().endswith("ERROR bot.channels.bridge turn failed: TurnFailed\n")
+        assert log.getvalue().endswith("ERROR bot.channels.bridge turn failed: TurnError\n")
 
     def test_of_others_only_the_place(self, log: io.StringIO) -> None:
         logging.getLogger("rasa.core.processor").error("Received user message %s", WORDS)
@@ -189,7 +189,7 @@ class TestTheWholeProcess:
         await Conversation(served).post(turn_body(f"explode | {WORDS}"))
 
         written = process["log"].read_bytes()[before:].decode()
-        assert "turn failed: TurnFailed (complaint_form) from RasaException from ClientResponseError\n" in written
+        assert "turn failed: TurnError (complaint_form) from RasaException from ClientResponseError\n" in written
         assert "turn failed: GraphComponentException from RuntimeError\n" in written
 
 

@@ -117,7 +117,7 @@ class TestUse:
         root = tmp_path / "project"
         config = project(root, {"recipe": "default.v1", "assistant_id": "x", "language": "zh", "pipeline": pipeline})
 
-        with pytest.raises(TrainingError, match="DIETClassifier.* This environment has no TensorFlow"):
+        with pytest.raises(TrainingError, match=r"DIETClassifier.* This environment has no TensorFlow"):
             train(root, config, root / "models")
 
 
