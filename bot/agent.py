@@ -54,9 +54,14 @@ class TurnAgent(Agent):
 
     async def handle_message(self, message: UserMessage) -> Optional[List[Dict[Text, Any]]]:
         """One turn, without a lock: two tries of one turn share nothing. Raises what went wrong."""
+        return await self.loaded.handle_message(message)
+
+    @property
+    def loaded(self) -> "TurnProcessor":
+        """What serves a turn. Raises TurnError while there is no model."""
         if self.processor is None:
             raise TurnError("no model is loaded")
-        return await self.processor.handle_message(message)
+        return self.processor
 
 
 class TurnProcessor(MessageProcessor):

@@ -21,7 +21,7 @@ def _directory() -> Optional[Any]:
 
 
 async def refresh_branches(version: int) -> None:
-    """Fetches the directory when `version` is newer. When the bridge does not answer the old one serves on."""
+    """Fetches the directory when `version` is newer. Without a useful answer the old one serves on."""
     directory = _directory()
     base = os.environ.get("TINGSU_API_URL")
     if directory is None or not base or version <= directory.version:
@@ -34,7 +34,8 @@ async def refresh_branches(version: int) -> None:
         ):
             response.raise_for_status()
             answer = await response.json()
-    except (aiohttp.ClientError, asyncio.TimeoutError, ValueError) as error:
+        found, found_version = answer["branches"], answer["version"]
+    except (aiohttp.ClientError, asyncio.TimeoutError, ValueError, LookupError, TypeError) as error:
         _log.warning("branch directory not refreshed: %s", type(error).__name__)
         return
-    directory.replace(answer["branches"], answer["version"])
+    directory.replace(found, found_version)

@@ -8,7 +8,7 @@ import asyncio
 import json
 import logging
 import secrets
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from functools import wraps
 from typing import Any, Dict, List, Optional
 
@@ -30,7 +30,7 @@ _TURN_SECONDS = 8.0
 # A transcript line or a backlog, not a data set: /v1/understand splits what is longer.
 _MAX_ITEMS = 200
 
-Handler = Callable[..., Awaitable[HTTPResponse]]
+Handler = Callable[..., Coroutine[Any, Any, HTTPResponse]]
 
 
 class BridgeChannel(InputChannel):
@@ -109,18 +109,19 @@ async def _parse(request: Request) -> HTTPResponse:
 async def _health(request: Request) -> HTTPResponse:
     if not getattr(request.app.ctx, "warm", False):
         return _error(503, "starting", "正在启动。")
-    return _json({"status": "ok", "model": _agent(request).processor.model_filename})
+    return _json({"status": "ok", "model": _agent(request).loaded.model_filename})
 
 
 async def understand(agent: TurnAgent, text: str, now: str) -> Dict[str, Any]:
     """What the assistant understands of one text, outside any conversation."""
     message = UserMessage(as_text(text), metadata={"now": now})
-    found = await agent.processor.parse_message(message)
+    found = await agent.loaded.parse_message(message)
     return understanding(found["understanding"], text)
 
 
-def _agent(request: Request) -> Any:
-    return request.app.ctx.agent
+def _agent(request: Request) -> TurnAgent:
+    agent: TurnAgent = request.app.ctx.agent
+    return agent
 
 
 def _body(request: Request) -> Dict[str, Any]:
