@@ -22,7 +22,7 @@ from contract.playbook_loader import PlaybookError, load_playbook
 
 
 def all_actions(bridge: Bridge, playbook: Playbook) -> list[Action]:
-    """Every duty, once; the domain names the same (tests/actions/test_server.py)."""
+    """Every duty, once; the domain names the same (tests/bot/test_domain.py)."""
     return [
         ValidateComplaintForm(bridge, playbook),
         ActionSubmitComplaint(bridge, playbook),

@@ -34,7 +34,10 @@ class _ValidateLookup(Action):
         if turn.intent in ("deny", "skip") or tries >= _MAX_TRIES:
             missing = None
         if missing is not None:
-            Voice(dispatcher).line(f"utter_ask_{missing}", asks=missing)
+            voice = Voice(dispatcher)
+            if turn.intent == "ask_why":
+                voice.line(f"utter_why_{missing}")
+            voice.line(f"utter_ask_{missing}", asks=missing)
         events: list[EventType] = [SlotSet(name, value) for name, value in found.items()]
         return [*events, SlotSet("lookup_tries", tries + 1), SlotSet("requested_slot", _slot(missing))]
 

@@ -1,7 +1,7 @@
 """What the bridge and the bot say to each other: (state, message) -> (replies, understanding, draft, new state).
 
 The bot runs in another environment (pydantic 1) and answers with plain JSON; `api/dialogue` parses it with these models,
-and `tests/contract` holds both sides to them.
+so an answer of another shape fails the turn; `tests/bot/test_domain.py` holds the names together.
 """
 
 from datetime import datetime

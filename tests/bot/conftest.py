@@ -26,13 +26,8 @@ _CONFIG: Dict[str, Any] = {
     "assistant_id": "tingsu_test",
     "language": "zh",
     "pipeline": [{"name": "tests.bot.scripted.understanding.ScriptedUnderstanding"}],
-    "policies": [
-        {"name": "bot.policies.escalation.EscalationPolicy"},
-        {"name": "bot.policies.interruption.InterruptionPolicy"},
-        {"name": "RulePolicy", "core_fallback_threshold": 0.3, "core_fallback_action_name": "action_clarify"},
-        # A story is one question and its answer (bot/state.py keeps no more than policies look at).
-        {"name": "MemoizationPolicy", "max_history": 3},
-    ],
+    # The policies are the real ones.
+    "policies": yaml.safe_load((ROOT / "config.yml").read_text(encoding="utf-8"))["policies"],
 }
 
 

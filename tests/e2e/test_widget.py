@@ -35,6 +35,13 @@ def test_a_complaint_becomes_a_ticket_number(page: Page) -> None:
     expect(page.locator("header p")).to_contain_text(number.inner_text())
 
 
+def test_the_typing_sign_ends_with_the_answer(page: Page) -> None:
+    open_chat(page)
+    say(page, "在城东支行排了四十分钟队")
+    expect(page.locator(".row.bot").first).to_be_visible(timeout=15_000)
+    expect(page.get_by_text("正在输入")).to_have_count(0, timeout=2_000)
+
+
 def test_a_second_click_files_once(page: Page) -> None:
     open_chat(page)
     say(page, opening())

@@ -2,6 +2,7 @@
 
 from datetime import datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -9,7 +10,7 @@ from bot.nlu.branches import BranchDirectory
 from bot.nlu.values import value_of
 
 # A Wednesday afternoon.
-NOW = datetime(2026, 11, 25, 14, 30)
+NOW = datetime(2026, 11, 25, 14, 30, tzinfo=ZoneInfo("Asia/Shanghai"))
 BRANCHES = BranchDirectory(
     [
         {"code": "B1", "name": "城东支行", "aliases": ["东大街支行"]},

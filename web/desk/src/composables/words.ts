@@ -42,7 +42,7 @@ export function moment(value: unknown): string {
   if (typeof value !== 'string' || !value) return '—'
   const date = new Date(value)
   if (Number.isNaN(date.getTime())) return value
-  return date.toLocaleString('zh-CN', { month: 'numeric', day: 'numeric', hour: '2-digit', minute: '2-digit' })
+  return date.toLocaleString('zh-CN', { month: 'numeric', day: 'numeric', hour: '2-digit', minute: '2-digit', timeZone: 'Asia/Shanghai' })
 }
 
 export function cause(l1: string | null | undefined, l2?: string | null): string {

@@ -88,7 +88,7 @@ export function useConversation(base: string) {
   function receive(event: string, data: Record<string, unknown> | null): void {
     if (!data) return
     if (event === 'message') add([data as unknown as Message])
-    else if (event === 'typing') showTyping(data['on'] !== false)
+    else if (event === 'typing') showTyping(data['active'] === true)
     else if (event === 'owner') owner.value = data['owner'] as Owner
     else if (event === 'ticket') ticketNo.value = (data['ticket_no'] as string | undefined) ?? null
   }
