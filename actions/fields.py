@@ -63,6 +63,11 @@ def is_known(draft: TicketDraft, field: str) -> bool:
             return getattr(draft, field) is not None
 
 
+def facts(draft: TicketDraft) -> tuple[str | None, ...]:
+    """What the customer may be asked for, as known so far."""
+    return (draft.branch_name, draft.event_time_text, draft.product, draft.amount, draft.name, draft.phone)
+
+
 def is_vague(narrative: str) -> bool:
     return len(re.sub(r"\W", "", narrative)) < _VAGUE_CHARACTERS
 

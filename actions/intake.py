@@ -169,7 +169,9 @@ class IntakeTurn:
         asked = before.requested
         if asked is None or asked == "confirm" or fields.is_known(self._memory.draft, asked):
             return
-        if self._turn.intent not in ("complain", "inquire"):
+        # "一千八" answers another question than the one that was asked.
+        told_else = fields.facts(self._memory.draft) != fields.facts(before.draft)
+        if self._turn.intent not in ("complain", "inquire") and not told_else:
             self._memory = answer_in_own_words(self._memory, self._turn)
 
     # What the assistant adds
