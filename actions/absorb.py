@@ -106,6 +106,10 @@ def _with_grievance(draft: TicketDraft, turn: Turn) -> TicketDraft:
 def _with_cause(draft: TicketDraft, turn: Turn) -> TicketDraft:
     best, told = turn.causes[0], turn.span("second_cause")
     second = str(told.value) if told else None
+    if second is not None:
+        # Two causes share the probability; together they say how sure it is that these are the matter.
+        both = sum(guess.confidence for guess in turn.causes if guess.finest in (best.finest, second))
+        best = replace(best, confidence=both)
     if draft.cause_l1 is None or _is_better(draft, best):
         return _update(
             draft,
