@@ -18,8 +18,13 @@ export class CustomerClient {
     return call(`${this.url}/messages`, json('POST', message, this.authorization))
   }
 
-  history(after = 0): Promise<History> {
-    return call(`${this.url}/messages?after=${after}`, { headers: this.authorization })
+  /** Everything after a sequence number, however many pages that is. */
+  async history(after = 0): Promise<History> {
+    const page = await call<History>(`${this.url}/messages?after=${after}`, { headers: this.authorization })
+    const last = page.messages.at(-1)
+    if (!page.more || !last) return page
+    const rest = await this.history(last.seq)
+    return { ...rest, messages: [...page.messages, ...rest.messages] }
   }
 
   rate(score: number, resolved: boolean, comment?: string): Promise<unknown> {

@@ -36,6 +36,8 @@ export interface History {
   messages: Message[]
   owner: Owner
   ticket_no?: string | null
+  /** The page is full: read on after its last message. */
+  more?: boolean
 }
 
 export interface Credentials {
