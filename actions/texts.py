@@ -36,7 +36,7 @@ ASKED_FIELDS: Mapping[str, Asks] = {
 }
 
 # Filing from free text takes one of these and nothing else in the message: an intent model once read an angry emoji as
-# "yes" (features.md 4.21).
+# "yes".
 _CONFIRMATIONS = frozenset(
     (
         "确认 确认提交 提交 提交吧 确定 没错 没问题 没毛病 对 对的 对对 对对对 是 是的 好 好的 行 可以 可以的 嗯 嗯嗯 "

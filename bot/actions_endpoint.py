@@ -28,7 +28,7 @@ class OurAction(RemoteAction):
     """Rasa checks its own schema of an answer before it checks the answer, with every call: two thirds of a turn's time."""
 
     def _action_call_format(self, tracker: DialogueStateTracker, domain: Domain) -> Dict[str, Any]:
-        """Slots and the latest message. Rasa would post the whole conversation (features.md 4.5), and to a form's action
+        """Slots and the latest message. Rasa would post the whole conversation, and to a form's action
         the domain too, which is 40 KB."""
         seen = {**tracker.current_state(EventVerbosity.NONE), "events": []}
         return {

@@ -30,7 +30,7 @@ class TurnAgent(Agent):
 
     @staticmethod
     def _create_tracker_store(store: Optional[TrackerStore], domain: Domain) -> TrackerStore:
-        """Without Rasa's fail-safe wrapper: it hides errors by keeping the conversation in memory (features.md 4.34)."""
+        """Without Rasa's fail-safe wrapper: it hides errors by keeping the conversation in memory."""
         if store is None:
             raise ValueError("endpoints.yml names no tracker_store")
         store.domain = domain

@@ -106,7 +106,7 @@ def field(body: Mapping[str, Any], name: str, kind: type, default: Any = _REQUIR
 
 
 def as_text(text: str) -> str:
-    """The customer's words. Rasa takes a leading slash for a command (features.md 4.11); the length stays the same."""
+    """The customer's words. Rasa takes a leading slash for a command; the length stays the same."""
     head = len(text) - len(text.lstrip())
     return f"{text[:head]}／{text[head + 1 :]}" if text[head : head + 1] == "/" else text
 

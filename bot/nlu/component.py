@@ -30,7 +30,7 @@ class Component(GraphComponent):
 
     @classmethod
     def fingerprint_addon(cls, config: Dict[str, Any]) -> Optional[str]:
-        """Rasa's own fingerprint sees neither helper modules nor lexicons: stale results would be reused (features.md 4.33)."""
+        """Rasa's own fingerprint sees neither helper modules nor lexicons: stale results would be reused."""
         return f"{sources_digest()} {chinese.name()}"
 
     def process(self, messages: List[Message]) -> List[Message]:

@@ -6,7 +6,7 @@ from typing import List, Tuple
 
 from bot.nlu.triggers import kinds
 
-# Everything runs in one event loop: what is not read cannot make others wait (features.md 4.6).
+# Everything runs in one event loop: what is not read cannot make others wait.
 LIMIT = 600
 _HEAD = 150
 _TAIL = 150

@@ -19,7 +19,7 @@ def read_yaml(path: Path) -> Any:
 
 @lru_cache(maxsize=1)
 def sources_digest() -> str:
-    """Changes with every helper module and lexicon file: Rasa's own fingerprint sees neither (architecture.md)."""
+    """Changes with every helper module and lexicon file: Rasa's own fingerprint sees neither."""
     return digest_of(HERE, LEXICON, SPACY)
 
 

@@ -1,6 +1,6 @@
 """Says when a message cannot be understood, so that unknown input never becomes a yes or a complaint. Pure.
 
-Stock classifiers give a confident answer to an empty feature vector (features.md 4.21).
+Stock classifiers give a confident answer to an empty feature vector.
 """
 
 import re

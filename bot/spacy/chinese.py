@@ -1,7 +1,7 @@
 """Words with offsets. `load()` gives zh_core_web_sm when it is importable, else our own pipeline; both answer alike.
 
 Our own is spaCy's blank `zh` with a jieba segmenter that belongs to this pipeline alone: jieba's module-level dictionary is
-shared by everything in the process (features.md 4.17).
+shared by everything in the process.
 """
 
 import contextlib

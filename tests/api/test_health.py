@@ -53,7 +53,7 @@ async def test_not_ready_without(start: Start, part: str) -> None:
 
 @pytest.mark.parametrize("redis", [None, "redis://127.0.0.1:1/0"], ids=["never there", "gone"])
 async def test_without_redis_it_is_ready_but_degraded(start: Start, redis: str | None) -> None:
-    """Redis carries no data (architecture.md): taking the bridge out of service would turn a delay into an outage."""
+    """Redis carries no data: taking the bridge out of service would turn a delay into an outage."""
     bridge = await start(redis_url=redis)
     answer = await bridge.http.get("/readyz")
     assert (answer.status_code, answer.json()["status"]) == (200, "degraded")

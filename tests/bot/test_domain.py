@@ -224,7 +224,7 @@ class TestWhatIsRemembered:
         assert steering == {"ticket_no"}
 
     def test_no_word_of_a_message_fills_a_slot_by_itself(self, domain: Domain) -> None:
-        """`from_text` would overwrite with every later message (features.md 4.24)."""
+        """`from_text` would overwrite with every later message."""
         by_rasa = {
             slot.name: [mapping["type"] for mapping in slot.mappings]
             for slot in domain.slots
