@@ -92,9 +92,8 @@ def measure_ours(seconds: float) -> Side:
             side.parse = asyncio.run(
                 _parse_ours(stack.settings.environment, stack.settings.ports["bot"], Path(directory))
             )
-            asyncio.run(_measure_turns(side, talk, seconds))
             pids = _pids_of_port(stack.settings.ports)
-            side.bot_mb = _rss_mb(pids["bot"])
+            asyncio.run(_measure_turns(side, talk, seconds, pids["bot"]))
             side.all_mb = sum(_rss_mb(pid) for pid in pids.values())
     return side
 
@@ -127,6 +126,7 @@ def measure_stock(seconds: float, *, reuse: bool) -> Side:
     side = Side("stock")
     if reuse and list((stock_model.BUILD / "models").glob("*.tar.gz")):
         side.train_s = float((stock_model.BUILD / "train-seconds").read_text())
+        side.examples = _EXAMPLES
     else:
         _install_stock()
         side.examples = stock_model.write_project(_EXAMPLES)
@@ -140,8 +140,8 @@ def measure_stock(seconds: float, *, reuse: bool) -> Side:
 
     try:
         side.parse = asyncio.run(_parse_stock(port))
-        asyncio.run(_measure_turns(side, talk, seconds))
-        side.bot_mb = side.all_mb = _rss_mb(process.pid)
+        asyncio.run(_measure_turns(side, talk, seconds, process.pid))
+        side.all_mb = _rss_mb(process.pid)
     finally:
         process.terminate()
         process.wait(30)
@@ -160,7 +160,7 @@ def _install_stock() -> None:
     )
 
 
-async def _measure_turns(side: Side, talk: OpenTalk, seconds: float) -> None:
+async def _measure_turns(side: Side, talk: OpenTalk, seconds: float, bot: int) -> None:
     await run_users(talk, users=2, seconds=3)  # warm caches on both sides
     for users in _USERS:
         side.users[users] = await run_users(talk, users=users, seconds=seconds)
@@ -168,6 +168,7 @@ async def _measure_turns(side: Side, talk: OpenTalk, seconds: float) -> None:
     # Five turns around the tenth and the two-hundredth, so that one hiccup is not the result.
     side.turn_10_ms = statistics.median(turns[7:12])
     side.turn_200_ms = statistics.median(turns[197:202])
+    side.bot_mb = _rss_mb(bot)
     side.long_message_ms = await run_one_message(talk, LONG_MESSAGE)
 
 
@@ -236,8 +237,8 @@ def render(sides: list[Side]) -> str:
         ("200th turn of one conversation", "ms", [side.turn_200_ms for side in sides]),
         ("200th / 10th", "×", [side.turn_200_ms / side.turn_10_ms for side in sides]),
         ("10,000-character message", "ms", [side.long_message_ms for side in sides]),
-        ("memory of the bot", "MB", [side.bot_mb for side in sides]),
-        ("memory of all processes", "MB", [side.all_mb for side in sides]),
+        ("memory of the bot after the load", "MB", [side.bot_mb for side in sides]),
+        ("memory of all processes after the long message", "MB", [side.all_mb for side in sides]),
     ]
     head = f"{datetime.now(UTC):%Y-%m-%d}, {platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}"
     lines = [head, "", "| figure | unit | " + " | ".join(side.name for side in sides) + " | ours / stock |"]
