@@ -43,7 +43,7 @@ understand: ## 离线理解：make understand < in.jsonl > out.jsonl
 evaluate: ## 给标注文件打分：make evaluate FILE=labelled.jsonl
 	@$(VENV)/python -m benchmarks.evaluate $(FILE)
 
-bench: setup ## 与原装 Rasa 中文流水线同场比较速度（约 20 分钟）
+bench: setup ## 与原装 Rasa 中文流水线同场比较速度（约 40 分钟，多半是原装的训练）
 	@$(VENV)/python -m benchmarks.speed
 
 lock: ## 按 pyproject.toml 重新锁定两个环境的版本
