@@ -27,7 +27,16 @@ from typing import List, Optional
 
 ROOT = Path(__file__).resolve().parent.parent
 MODELS = ROOT / "models"
-_INPUTS = ("config.yml", "bot/domain", "bot/nlu", "bot/lexicon", "bot/policies", "bot/requirements.lock", "data")
+_INPUTS = (
+    "config.yml",
+    "bot/domain",
+    "bot/nlu",
+    "bot/lexicon",
+    "bot/spacy/chinese.py",
+    "bot/policies",
+    "bot/requirements.lock",
+    "data",
+)
 _CONFIG, _DOMAIN, _DATA = "config.yml", "bot/domain", "data"
 _KEPT_MODELS = 3
 

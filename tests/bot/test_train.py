@@ -20,6 +20,7 @@ INPUTS = [
     "bot/domain/slots.yml",
     "bot/nlu/corpus.py",
     "bot/lexicon/words.txt",
+    "bot/spacy/chinese.py",
     "bot/policies/escalation.py",
     "bot/requirements.lock",
     "data/nlu/form/c01.yml",
