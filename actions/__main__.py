@@ -25,7 +25,7 @@ def all_actions(bridge: Bridge, playbook: Playbook) -> list[Action]:
     """Every duty, once; the domain names the same (tests/bot/test_domain.py)."""
     return [
         ValidateComplaintForm(bridge, playbook),
-        ActionSubmitComplaint(bridge, playbook),
+        ActionSubmitComplaint(bridge),
         ActionSupplement(bridge),
         ActionSafety(bridge),
         ActionHandover(),

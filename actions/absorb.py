@@ -1,5 +1,6 @@
 """Takes what a message says into the draft: facts, cause, level. Pure; never asks and never speaks."""
 
+import re
 from dataclasses import replace
 from decimal import Decimal, InvalidOperation
 from typing import Any
@@ -13,12 +14,17 @@ _UNSURE_CAUSE = 0.5
 
 _FREE_TEXT = {"branch": "branch_name", "event_time": "event_time_text", "product": "product", "name": "name"}
 _MAX_FREE_TEXT = 40
+# A message with one of these answers the question about it, not the one that is open.
+_ANSWERS_ELSE = frozenset({"branch", "time", "amount", "phone", "card_tail", "name", "product", "request"})
+_OWN_TYPE = {"event_time": "time", "branch": "branch", "product": "product", "name": "name", "request": "request"}
+_LIKE_A_NAME = re.compile(r"^(?!.*(?:时间|地点|提交|道歉|不|没|吗|要|了$))[\u4e00-\u9fffA-Za-z·\s]{1,8}$")
+_PUT_RIGHT = re.compile(r"^(?:不对|不是|错了|写错|说错|更正|改成|改一下|應該是|应该是)")
 _NO_STORY = frozenset({"skip", "ask_why", "greet", "thank"})
 
 
 def absorb(memory: Memory, turn: Turn) -> Memory:
     """The memory after this message. What was said before is kept unless the customer corrects it."""
-    overwrite = turn.intent == "correct" or memory.requested == "confirm"
+    overwrite = is_correction(turn) or memory.requested == "confirm"
     draft = _with_level(memory.draft, turn)
     draft = _with_facts(draft, turn, asked=memory.requested, overwrite=overwrite)
     if (
@@ -30,11 +36,20 @@ def absorb(memory: Memory, turn: Turn) -> Memory:
     return replace(memory, draft=draft)
 
 
+def is_correction(turn: Turn) -> bool:
+    """ "不对，是柳园支行": whatever the classifier thinks, the words say that something is put right."""
+    return turn.intent == "correct" or (_PUT_RIGHT.match(turn.text.strip()) is not None and bool(turn.spans))
+
+
 def answer_in_own_words(memory: Memory, turn: Turn) -> Memory:
     """Takes the message itself as the answer to the question asked, when nothing in it was recognised as one."""
     asked = memory.requested
     text = turn.text.strip()
     if asked is None or not text or len(text) > _MAX_FREE_TEXT:
+        return memory
+    if any(span.type in _ANSWERS_ELSE - {_OWN_TYPE.get(asked)} for span in turn.spans) or is_correction(turn):
+        return memory
+    if asked == "name" and not _LIKE_A_NAME.match(text):
         return memory
     draft = memory.draft
     if asked in _FREE_TEXT and getattr(draft, _FREE_TEXT[asked]) is None:
@@ -56,7 +71,7 @@ def _with_level(draft: TicketDraft, turn: Turn) -> TicketDraft:
 def _with_facts(draft: TicketDraft, turn: Turn, *, asked: str | None, overwrite: bool) -> TicketDraft:
     changes: dict[str, Any] = {}
     # "不是五百，是五百五": what is right comes last.
-    said = replace(turn, spans=turn.spans[::-1]) if turn.intent == "correct" else turn
+    said = replace(turn, spans=turn.spans[::-1]) if is_correction(turn) else turn
     for field, found in _facts(said).items():
         known = getattr(draft, next(iter(found))) is not None
         if not known or overwrite or asked == field:

@@ -16,7 +16,7 @@ from contract.ticket import TicketDraft
 from contract.turn import Choice
 
 _HOURS_WORDS = ("几点", "营业时间", "开门", "关门", "上班", "交班", "换班", "中午", "周末", "周六", "周日", "星期")
-_RIGHTS_WORDS = ("12378", "12363", "12345", "投诉电话", "监管", "金监局", "银保监")
+RIGHTS_WORDS = ("12378", "12363", "12345", "投诉电话", "监管", "金监局", "银保监")
 _CHOICES = (
     Choice(label="我要投诉", payload="start:complaint"),
     Choice(label="查进度", payload="start:progress"),
@@ -40,7 +40,7 @@ class ActionAnswer(Action):
         branch = branches.get(turn.branch.code) if turn.branch and turn.branch.code else None
         if branch is not None and any(word in turn.text for word in _HOURS_WORDS):
             self._tell_hours(voice, turn, branch)
-        elif any(word in turn.text for word in _RIGHTS_WORDS):
+        elif any(word in turn.text for word in RIGHTS_WORDS):
             self._tell_rights(voice, turn)
         else:
             voice.line("utter_answer_unknown", hotline=self._playbook.organisation.hotline)

@@ -9,7 +9,8 @@ from rasa_sdk.executor import CollectingDispatcher
 from rasa_sdk.types import DomainDict
 
 from actions import fields, texts
-from actions.absorb import absorb, answer_in_own_words
+from actions.absorb import absorb, answer_in_own_words, is_correction
+from actions.answer import RIGHTS_WORDS
 from actions.bridge import Bridge
 from actions.explain import MAX_LEVEL, Explanation, applicable_script, render
 from actions.tracker import Memory, Turn, memory_events, read_memory, read_turn
@@ -138,7 +139,7 @@ class IntakeTurn:
         learned = before.draft.model_dump(exclude={"level", "level_peak", "trigger_phrases"}) != (
             self._memory.draft.model_dump(exclude={"level", "level_peak", "trigger_phrases"})
         )
-        if intent == "correct":
+        if intent == "correct" or (learned and is_correction(self._turn)):
             self._voice.line("utter_corrected" if learned else "utter_correct_how")
             return True
         if intent == "ask_why" and before.requested:
@@ -148,7 +149,8 @@ class IntakeTurn:
             self._skip(before.requested)
             return True
         if intent == "inquire" and not learned:
-            self._voice.line("utter_answer_later")
+            if not self._tell_rights_if_asked():
+                self._voice.line("utter_answer_later")
             return True
         if intent in _TALK and not learned:
             self._voice.line(f"utter_{intent}_in_form")
@@ -157,6 +159,16 @@ class IntakeTurn:
             self._voice.line("utter_heard_more")
             return before.requested == "confirm" or fields.is_known(self._memory.draft, before.requested or "")
         return False
+
+    def _tell_rights_if_asked(self) -> bool:
+        """The supervisors' numbers are given to whoever asks, at any point."""
+        script = self._playbook.script("X27")
+        if script is None or not any(word in self._turn.text for word in RIGHTS_WORDS):
+            return False
+        rights = render(script, texts.situation(self._turn, self._memory.draft, None, self._playbook))
+        if rights is not None:
+            self._use(rights, rights.parts[:1])
+        return rights is not None
 
     def _skip(self, field: str) -> None:
         if field == "confirm":

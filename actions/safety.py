@@ -13,6 +13,7 @@ from actions.submit import after_filing, file
 from actions.tracker import Memory, Turn, memory_events, read_memory, read_turn
 from actions.voice import Voice
 
+_DANGER = 4
 # The tag (bot/nlu) that decides which line is said, the most urgent first.
 _LINES = {
     "自伤": "utter_safety_self_harm",
@@ -37,14 +38,23 @@ class ActionSafety(Action):
         voice = Voice(dispatcher)
         line = line_for(turn)
         memory = absorb(replace(before, requested=None), turn)
-        if turn.level < 4 or line in before.asked:
+        urgent = before.ticket_no if before.draft.level_peak >= _DANGER else None
+        if urgent is not None:
+            await self._add(turn, urgent)
+        if turn.level < _DANGER or line in before.asked:
             voice.line("utter_stay")
             return [*memory_events(before, replace(memory, requested=None)), ActiveLoop(None)]
         voice.line(line)
         voice.handover("level", alert=True)
-        memory = await self._file(turn, memory)
+        memory = memory if urgent is not None else await self._file(turn, memory)
         events = memory_events(before, replace(memory, requested=None, asked=(*memory.asked, line)))
         return [*events, ActiveLoop(None)]
+
+    async def _add(self, turn: Turn, ticket_no: str) -> None:
+        """Whatever is said after the urgent ticket was filed belongs to it."""
+        event = {"type": "comment", "text": turn.text, "from_customer": True}
+        key = f"{turn.conversation_id}:{ticket_no}:{turn.now.isoformat()}"
+        await self._bridge.add_event(ticket_no, event, key)
 
     async def _file(self, turn: Turn, memory: Memory) -> Memory:
         filed = await file(self._bridge, turn, memory)

@@ -11,7 +11,6 @@ from actions import texts
 from actions.bridge import Bridge, FiledTicket
 from actions.tracker import Memory, Turn, memory_events, read_memory, read_turn
 from actions.voice import Voice
-from contract.playbook import Playbook
 from contract.ticket import Channel, TicketCreate, TicketDraft
 from contract.turn import Card, CardField
 
@@ -22,9 +21,8 @@ _KEPT = ("name", "phone", "level_peak", "tags", "special_group")
 class ActionSubmitComplaint(Action):
     """Runs when the form has ended; files only what the customer has confirmed."""
 
-    def __init__(self, bridge: Bridge, playbook: Playbook) -> None:
+    def __init__(self, bridge: Bridge) -> None:
         self._bridge = bridge
-        self._playbook = playbook
 
     def name(self) -> str:
         return "action_submit_complaint"
@@ -34,7 +32,7 @@ class ActionSubmitComplaint(Action):
         if "confirmed" not in before.asked:
             return []
         filed = await file(self._bridge, turn, before)
-        _tell(Voice(dispatcher), filed, self._playbook)
+        _tell(Voice(dispatcher), filed, has_phone=before.draft.phone is not None)
         return memory_events(before, after_filing(before, filed))
 
 
@@ -73,6 +71,8 @@ async def file(bridge: Bridge, turn: Turn, memory: Memory) -> FiledTicket:
     draft = memory.draft
     body = draft.model_dump() | {
         "summary": draft.summary or _summary(draft),
+        # The level does not fall because the last message was a button.
+        "level": draft.level_peak,
         "conversation_id": turn.conversation_id,
         "intake_channel": Channel(turn.channel),
         "created_at": turn.now,
@@ -101,16 +101,16 @@ def after_filing(memory: Memory, filed: FiledTicket) -> Memory:
     )
 
 
-def _tell(voice: Voice, filed: FiledTicket, playbook: Playbook) -> None:
+def _tell(voice: Voice, filed: FiledTicket, *, has_phone: bool) -> None:
     lines = [CardField(name="ticket_no", label="工单号", value=filed.ticket_no)]
-    if filed.first_contact_due:
+    if filed.first_contact_due and has_phone:
         lines.append(
             CardField(name="first_contact_due", label="最晚联系您", value=texts.moment_text(filed.first_contact_due))
         )
     if filed.decision_due:
         lines.append(CardField(name="decision_due", label="最晚答复", value=texts.day_text(filed.decision_due)))
     card = Card(kind="receipt", title="已受理", fields=tuple(lines))
-    response = "utter_merged" if filed.merged else "utter_filed"
+    response = "utter_merged" if filed.merged else "utter_filed" if has_phone else "utter_filed_without_phone"
     voice.line(response, card=card, asks="satisfaction", ticket_no=filed.ticket_no)
 
 

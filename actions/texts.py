@@ -40,9 +40,12 @@ ASKED_FIELDS: Mapping[str, Asks] = {
 _CONFIRMATIONS = frozenset(
     (
         "确认 确认提交 提交 提交吧 确定 没错 没问题 没毛病 对 对的 对对 对对对 是 是的 好 好的 行 可以 可以的 嗯 嗯嗯 "
-        "就这样 就这么报 报吧 ok 正确 都对 没错提交吧 对提交吧 好提交吧 可以提交 没错就这样"
+        "就这样 就这么报 报吧 ok 正确 都对 没错提交吧 对提交吧 好提交吧 可以提交 没错就这样 可以提交了 提交了吧 好嘅 好啊 好吧 对对提交 "
+        "没问题提交 无误 准确 行吧 行提交 中 确定提交 都没错"
     ).split()
 )
+# The few traditional characters of an explicit yes; the bot's environment has the full converter, this one has none.
+_SIMPLIFIED = str.maketrans("確認沒錯對這樣問題報準無誤", "确认没错对这样问题报准无误")
 
 _SWEAR = re.compile(
     r"[妈马]的|他妈|特么|尼玛|操|草泥|[傻煞][逼比b]|滚|死|骗子|畜生|垃圾|王八|cnm|tmd|nm", re.IGNORECASE
@@ -55,7 +58,7 @@ _QUOTE_CHARACTERS = range(4, 27)
 
 def is_confirmation(text: str) -> bool:
     """Whether the whole message is an explicit yes to the read-back."""
-    return re.sub(r"[\W_]", "", text).lower() in _CONFIRMATIONS
+    return re.sub(r"[\W_]", "", text).lower().translate(_SIMPLIFIED) in _CONFIRMATIONS
 
 
 def heard(text: str, phrases: Phrases) -> str | None:

@@ -65,8 +65,6 @@ def understood(items: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
         **os.environ,
         "PYTHONPATH": f"{ROOT / 'bot' / 'stand_ins'}:{ROOT}",
         "OMP_NUM_THREADS": "1",
-        "TINGSU_ACTIONS_URL": "http://127.0.0.1:9",
-        "TINGSU_INTERNAL_SECRET": "offline",
     }
     command = [str(ROOT / "bot" / ".venv" / "bin" / "python"), "-m", "bot.understand"]
     done = subprocess.run(

@@ -13,6 +13,10 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any, Dict, List, Optional, TextIO
 
+# Nothing is called, but Rasa's endpoints want to be named.
+os.environ.setdefault("TINGSU_ACTIONS_URL", "http://127.0.0.1:9")
+os.environ.setdefault("TINGSU_INTERNAL_SECRET", "offline")
+
 from bot.logs import configure_logging
 
 configure_logging()

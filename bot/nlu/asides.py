@@ -28,10 +28,10 @@ _NAMES: Tuple[Pattern[str], ...] = (
     re.compile(
         rf"(?:我叫|我名字(?:叫|是)|我的名字(?:叫|是)|本人(?:叫|姓名)?|姓名(?:是|为|[:：])?|名字(?:是|叫|[:：]))\s*({_SURNAME}[\u4e00-\u9fff]{{1,2}})(?![\u4e00-\u9fff])"
     ),
-    re.compile(rf"(?:我姓|免贵姓?|敝姓|本人姓|我是姓)\s*({_SURNAME})"),
+    re.compile(rf"(?:我姓|免贵姓?|敝姓|本人姓|我是姓|(?:^|[，,。\s])姓)\s*({_SURNAME})"),
     re.compile(rf"(?:叫我|称呼我|我是|喊我)\s*({_SURNAME}{_TITLE})"),
     re.compile(rf"^\s*(?:姓|我姓)?\s*({_SURNAME}{_TITLE}?)\s*[。.，,！!]?\s*$"),
-    re.compile(rf"^\s*({_SURNAME}[\u4e00-\u9fff]{{1,2}})[\s，,]+(?=<PHONE_|1[3-9]\d)"),
+    re.compile(rf"^\s*({_SURNAME}[\u4e00-\u9fff]{{0,2}}{_TITLE}?)[\s，,]+(?=<PHONE_|1[3-9]\d)"),
 )
 _BARE_NAME = re.compile(rf"^\s*({_SURNAME}[\u4e00-\u9fff]{{1,2}})\s*[。.，,]?\s*$")
 # "我们二十多个人", and a crowd that is counted where it stands.

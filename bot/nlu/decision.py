@@ -20,11 +20,15 @@ _WORTH_NAMING = 0.05
 _MAX_CAUSES = 3
 _OTHER_CAUSE = "C99"
 # How sure a clause must be by itself to add a second cause.
-_TOLD_PLAINLY = 0.8
+_TOLD_PLAINLY, _TOLD_VERY_PLAINLY = 0.8, 0.93
 _MAX_REASONS = 5
 # Words that carry less than this share of the strongest word's evidence decided nothing.
 _DECISIVE = 0.35
 _WATCHED = 2
+# A message that is nothing else for certain is heard as a complaint from here on: to miss one is worse than to ask.
+_PERHAPS, _SURE_OF_INTENT = 0.35, 0.3
+# An intent below this is not acted on.
+_GUESS = 0.2
 # An own, present threat counts whatever the words around it sound like (GUIDE: "one L4 phrase is enough").
 _BINDING = 3
 
@@ -80,10 +84,11 @@ def _intent(model: LinearModel, margins: Floats, chances: Dict[str, Floats]) -> 
     first, second = nature_views(model.heads, nature, matter)[0]
     odds = model.nature[0] * first + model.nature[1] * second + model.nature[2]
     complaint = float(1 / (1 + np.exp(-odds)))
-    if complaint >= 0.5:
-        return COMPLAIN, complaint
     best = int(chances[INTENT].argmax())
-    return model.heads[INTENT].classes[best], (1 - complaint) * float(chances[INTENT][best])
+    confidence = (1 - complaint) * float(chances[INTENT][best])
+    if complaint >= 0.5 or (complaint >= _PERHAPS and confidence < _SURE_OF_INTENT):
+        return COMPLAIN, complaint
+    return (model.heads[INTENT].classes[best], confidence) if confidence >= _GUESS else (FALLBACK, 1 - confidence)
 
 
 def _causes(model: LinearModel, chances: Dict[str, Floats]) -> Tuple[Tuple[str, float, Optional[str]], ...]:
@@ -101,16 +106,21 @@ def _second(
     grams: Sequence[Gram],
     causes: Tuple[Tuple[str, float, Optional[str]], ...],
 ) -> Optional[str]:
-    """The cause that a clause alone tells plainly and the whole message does not rule out."""
-    ranked = {code: detail for code, _, detail in causes[1:] if code != _OTHER_CAUSE}
-    best: Tuple[float, Optional[str]] = (_TOLD_PLAINLY, None)
+    """The cause that a clause alone tells plainly; still more plainly when the message as a whole hardly suggests it."""
+    main, suggested = causes[0][0], {code for code, _, _ in causes}
+    heads, best = model.heads, (0.0, "", np.zeros(0, dtype=np.float32))
     for start, end in clauses(reading.message.text):
-        vector = model.vocabulary.vector(name for name, begin, stop in grams if start <= begin and stop <= end)
-        chances = model.heads[CAUSE].probabilities(model.margins(vector)[model.heads[CAUSE].columns])
-        for code, chance in zip(model.heads[CAUSE].classes, chances, strict=True):
-            if code in ranked and chance >= best[0]:
-                best = (float(chance), ranked[code] or code)
-    return best[1] if ranked else None
+        margins = model.margins(
+            model.vocabulary.vector(name for name, begin, stop in grams if start <= begin and stop <= end)
+        )
+        for code, chance in zip(
+            heads[CAUSE].classes, heads[CAUSE].probabilities(margins[heads[CAUSE].columns]), strict=True
+        ):
+            bar = _TOLD_PLAINLY if code in suggested else _TOLD_VERY_PLAINLY
+            if code not in (main, _OTHER_CAUSE) and chance >= max(bar, best[0]):
+                best = (float(chance), code, margins)
+    _, code, margins = best
+    return (_detail(model, margins[heads[DETAIL].columns], code) or code) if code else None
 
 
 def _detail(model: LinearModel, chances: Floats, code: str) -> Optional[str]:

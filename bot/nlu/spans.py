@@ -3,6 +3,7 @@
 python-crfsuite decodes a message in well under a millisecond and stores its model in a format of its own, no pickle.
 """
 
+import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, List, Tuple
@@ -20,6 +21,8 @@ Words = Tuple[Tuple[str, int, int], ...]
 _OUTSIDE = "O"
 _ITERATIONS = 45
 _WINDOW = (-3, -2, -1, 0, 1, 2, 3)
+# "忘了哪个支行" names none.
+_NO_BRANCH = re.compile(r"哪|什么|别的|其他|任何|所有")
 # What a message may not begin or end an entity with.
 _TRIMMED = " ，。！？；：、,.!?;:…~"
 
@@ -115,7 +118,8 @@ class SpanTagger:
         if not text:
             return []
         tags = self._tagger.tag(features(text, words, branches.mentions(text)))
-        found = _merged(_merged(certain(text), _read(tags, text)), likely(text))
+        tagged = (it for it in _read(tags, text) if not (it[0] == "branch" and _NO_BRANCH.search(text[it[1] : it[2]])))
+        found = _merged(_merged(certain(text), tagged), likely(text))
         return sorted(found, key=lambda span: span[1])
 
 

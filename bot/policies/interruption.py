@@ -16,6 +16,7 @@ from bot.policies.deterministic import DeterministicPolicy, choice_of, heard_jus
 
 _COMPLAINT = "complaint_form"
 _LOOKUPS = frozenset({"progress_form", "withdraw_form"})
+_SURE = 0.6
 # Lower than a rule or a story that matches (1.0): only when nobody else has a word.
 _LAST_RESORT = 0.45
 
@@ -63,7 +64,7 @@ def _on_message(tracker: DialogueStateTracker) -> Optional[str]:
     if form == _COMPLAINT and choice_of(tracker) is None:
         if intent == "query_progress":
             return "progress_form"
-        return _on_withdrawal(tracker) if intent == "withdraw" else None
+        return _on_withdrawal(tracker) if intent == "withdraw" and _is_sure(tracker) else None
     return _COMPLAINT if form in _LOOKUPS and intent == "complain" else None
 
 
@@ -73,6 +74,12 @@ def _goes_on_with_intake(tracker: DialogueStateTracker) -> bool:
         return choice == "start:complaint" or (not has_ticket and choice == "human:no")
     # A draft that was left for a query, or not submitted: more facts belong to it, not to an older ticket.
     return tracker.get_slot("narrative_raw") is not None and intent_of(tracker) in ("inform", "correct")
+
+
+def _is_sure(tracker: DialogueStateTracker) -> bool:
+    """What is told must not be thrown away for a guess."""
+    message = tracker.latest_message
+    return message is not None and float(message.intent.get("confidence") or 0.0) >= _SURE
 
 
 def _on_withdrawal(tracker: DialogueStateTracker) -> str:
