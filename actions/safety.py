@@ -9,7 +9,7 @@ from rasa_sdk.types import DomainDict
 
 from actions.absorb import absorb
 from actions.bridge import Bridge
-from actions.submit import after_filing, file
+from actions.submit import add_words, after_filing, file
 from actions.tracker import Memory, Turn, memory_events, read_memory, read_turn
 from actions.voice import Voice
 
@@ -39,22 +39,16 @@ class ActionSafety(Action):
         line = line_for(turn)
         memory = absorb(replace(before, requested=None), turn)
         urgent = before.ticket_no if before.draft.level_peak >= _DANGER else None
-        if urgent is not None:
-            await self._add(turn, urgent)
+        # Whatever is said after the urgent ticket was filed belongs to it.
+        added = urgent is not None and await add_words(self._bridge, turn, urgent)
         if turn.level < _DANGER or line in before.asked:
             voice.line("utter_stay")
             return [*memory_events(before, replace(memory, requested=None)), ActiveLoop(None)]
         voice.line(line)
         voice.handover("level", alert=True)
-        memory = memory if urgent is not None else await self._file(turn, memory)
+        memory = memory if added else await self._file(turn, memory)
         events = memory_events(before, replace(memory, requested=None, asked=(*memory.asked, line)))
         return [*events, ActiveLoop(None)]
-
-    async def _add(self, turn: Turn, ticket_no: str) -> None:
-        """Whatever is said after the urgent ticket was filed belongs to it."""
-        event = {"type": "comment", "text": turn.text, "from_customer": True}
-        key = f"{turn.conversation_id}:{ticket_no}:{turn.now.isoformat()}"
-        await self._bridge.add_event(ticket_no, event, key)
 
     async def _file(self, turn: Turn, memory: Memory) -> Memory:
         filed = await file(self._bridge, turn, memory)

@@ -49,9 +49,7 @@ class ActionSupplement(Action):
         turn, memory = read_turn(tracker), read_memory(tracker)
         if memory.ticket_no is None or is_another_matter(turn, memory):
             return [FollowupAction("complaint_form")]
-        event = {"type": "comment", "text": turn.text, "from_customer": True}
-        key = f"{turn.conversation_id}:{memory.ticket_no}:{turn.now.isoformat()}"
-        if not await self._bridge.add_event(memory.ticket_no, event, key):
+        if not await add_words(self._bridge, turn, memory.ticket_no):
             return [FollowupAction("complaint_form")]
         Voice(dispatcher).line("utter_supplemented", ticket_no=memory.ticket_no)
         return [SlotSet("level_peak", max(memory.draft.level_peak, turn.level))]
@@ -64,6 +62,12 @@ def is_another_matter(turn: Turn, memory: Memory) -> bool:
     branch = turn.branch
     other_branch = branch is not None and memory.ticket_branch not in (None, branch.code, branch.name)
     return other_cause or other_branch
+
+
+async def add_words(bridge: Bridge, turn: Turn, ticket_no: str) -> bool:
+    """Adds the message to the ticket, once however often the turn is tried; False when the ticket takes no more."""
+    event = {"type": "comment", "text": turn.text, "from_customer": True}
+    return await bridge.add_event(ticket_no, event, f"{turn.conversation_id}:{ticket_no}:{turn.now.isoformat()}")
 
 
 async def file(bridge: Bridge, turn: Turn, memory: Memory) -> FiledTicket:

@@ -37,12 +37,10 @@ ASKED_FIELDS: Mapping[str, Asks] = {
 
 # Filing from free text takes one of these and nothing else in the message: an intent model once read an angry emoji as
 # "yes".
-_CONFIRMATIONS = frozenset(
-    (
-        "确认 确认提交 提交 提交吧 确定 没错 没问题 没毛病 对 对的 对对 对对对 是 是的 好 好的 行 可以 可以的 嗯 嗯嗯 "
-        "就这样 就这么报 报吧 ok 正确 都对 没错提交吧 对提交吧 好提交吧 可以提交 没错就这样 可以提交了 提交了吧 好嘅 好啊 好吧 对对提交 "
-        "没问题提交 无误 准确 行吧 行提交 中 确定提交 都没错"
-    ).split()
+# A yes is made of these words and nothing else: "没问题，就这样提交吧".
+_YES = re.compile(
+    r"(?:都|就)?(?:(?:确认|确定|可以|没错|没问题|没毛病|正确|无误|准确|对|是|好|行|中|嗯|ok|就这样|就这么|提交|报)(?:提交了|的|吧|啊|嘅)?)+",
+    re.IGNORECASE,
 )
 # The few traditional characters of an explicit yes; the bot's environment has the full converter, this one has none.
 _SIMPLIFIED = str.maketrans("確認沒錯對這樣問題報準無誤", "确认没错对这样问题报准无误")
@@ -58,7 +56,9 @@ _QUOTE_CHARACTERS = range(4, 27)
 
 def is_confirmation(text: str) -> bool:
     """Whether the whole message is an explicit yes to the read-back."""
-    return re.sub(r"[\W_]", "", text).lower().translate(_SIMPLIFIED) in _CONFIRMATIONS
+    if "?" in text or "？" in text:
+        return False
+    return _YES.fullmatch(re.sub(r"[\W_]", "", text).translate(_SIMPLIFIED)) is not None
 
 
 def heard(text: str, phrases: Phrases) -> str | None:

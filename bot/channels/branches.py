@@ -1,30 +1,21 @@
 """Keeps the branch directory as new as the bridge says it is, so that a changed branch holds for the next message."""
 
 import asyncio
-import importlib
 import logging
 import os
-from typing import Any, Optional
 
 import aiohttp
+
+from bot.nlu.branches import directory
 
 _log = logging.getLogger(__name__)
 _TIMEOUT = aiohttp.ClientTimeout(total=1.5, connect=0.5)
 
 
-def _directory() -> Optional[Any]:
-    """The holder that the entity component reads; None in a bot without that component."""
-    try:
-        return importlib.import_module("bot.nlu.branches").directory
-    except (ImportError, AttributeError):
-        return None
-
-
 async def refresh_branches(version: int) -> None:
     """Fetches the directory when `version` is newer. Without a useful answer the old one serves on."""
-    directory = _directory()
     base = os.environ.get("TINGSU_API_URL")
-    if directory is None or not base or version <= directory.version:
+    if not base or version <= directory.version:
         return
     headers = {"Authorization": f"Bearer {os.environ.get('TINGSU_INTERNAL_SECRET', '')}"}
     try:

@@ -42,11 +42,12 @@ class BranchDirectory:
         self._by_core = _unique((_core(name), known) for name, known in self._by_name.items())
         self._by_sound = _unique((_sound(core), known) for core, known in self._by_core.items())
         self._sounds: Tuple[str, ...] = tuple(self._by_sound)
-        longest_first = sorted((*self._by_name, *self._by_core), key=len, reverse=True)
+        # A bare "人民医院" may be the hospital.
+        longest_first = sorted((name for name in self._by_name if _core(name) != name), key=len, reverse=True)
         self._mention = re.compile("|".join(map(re.escape, longest_first)) or r"(?!)")
 
     def mentions(self, text: str) -> List[Tuple[int, int]]:
-        """Where a known name stands in the text."""
+        """Where a known name stands in full ("城东支行")."""
         return [match.span() for match in self._mention.finditer(text.lower())]
 
     def find(self, words: str) -> Optional[Known]:

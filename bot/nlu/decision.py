@@ -11,7 +11,7 @@ from bot.nlu.cutting import clauses
 from bot.nlu.features import Gram, spoken
 from bot.nlu.guard import reason
 from bot.nlu.heads import CAUSE, COMPLAINT, DETAIL, INTENT, LEVEL, MATTER, NATURE, NO_DETAIL, OTHER, nature_views
-from bot.nlu.linear import Floats, LinearModel
+from bot.nlu.linear import Floats, LinearModel, Vector
 from bot.nlu.reading import Reading
 
 FALLBACK = "nlu_fallback"
@@ -61,7 +61,7 @@ def decide(model: LinearModel, reading: Reading) -> Decision:
     level, sureness = _level(model, reading, chances[LEVEL], calm=bool(unclear) and unclear != "pictures")
     complains = intent == COMPLAIN
     causes = _causes(model, chances) if complains else ((NO_CAUSE, confidence, None),)
-    target = _target(model, level, causes[0][0])
+    evidence = _evidence_by_char(model, reading, grams, vector, _target(model, level, causes[0][0]))
     return Decision(
         intent=intent,
         confidence=confidence,
@@ -70,7 +70,7 @@ def decide(model: LinearModel, reading: Reading) -> Decision:
         second=_second(model, reading, grams, causes) if complains else None,
         level=level,
         level_confidence=sureness,
-        reasons=_reasons(model, reading, grams, target, level) if complains or level >= _WATCHED else (),
+        reasons=_reasons(reading, evidence, level) if complains or level >= _WATCHED else (),
     )
 
 
@@ -150,14 +150,12 @@ def _target(model: LinearModel, level: int, cause: str) -> Floats:
     return columns
 
 
-def _reasons(
-    model: LinearModel, reading: Reading, grams: Sequence[Gram], target: Floats, level: int
-) -> Tuple[str, ...]:
+def _reasons(reading: Reading, evidence: Any, level: int) -> Tuple[str, ...]:
     """Threats in full, then the words that carried most evidence, in the customer's spelling."""
     spans = [
         (it.start, it.end) for it in reading.triggers if it.is_own and (it.kind.level or 0) >= max(level, _WATCHED)
     ]
-    spans += _strongest(reading, _evidence_by_char(model, reading, grams, target))
+    spans += _strongest(reading, evidence)
     words: List[str] = []
     for start, end in spans:
         begin, stop = reading.message.to_raw(start, end)
@@ -167,14 +165,15 @@ def _reasons(
     return tuple(words[:_MAX_REASONS])
 
 
-def _evidence_by_char(model: LinearModel, reading: Reading, grams: Iterable[Gram], target: Floats) -> Any:
+def _evidence_by_char(
+    model: LinearModel, reading: Reading, grams: Iterable[Gram], vector: Vector, target: Floats
+) -> Any:
     """Each feature's share of the decision, spread over the characters it came from."""
     places = model.vocabulary.columns
     spans: Dict[int, List[Tuple[int, int]]] = {}
     for name, start, end in grams:
         if name in places and end > start:
             spans.setdefault(places[name], []).append((start, end))
-    vector = model.vocabulary.vector(name for name, _, _ in grams)
     found = np.zeros(len(reading.message.text), dtype=np.float32)
     for column, share in zip(vector.columns, model.evidence(vector, target), strict=True):
         for start, end in spans.get(int(column), ()):

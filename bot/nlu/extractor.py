@@ -1,19 +1,17 @@
 """Rasa component: entities with their values (bot/nlu/spans.py, values.py)."""
 
+from collections.abc import Sequence
 from datetime import datetime
+from pathlib import Path
 from typing import Any, Dict, List
 from zoneinfo import ZoneInfo
 
-from rasa.engine.graph import ExecutionContext
 from rasa.engine.recipes.default_recipe import DefaultV1Recipe
-from rasa.engine.storage.resource import Resource
-from rasa.engine.storage.storage import ModelStorage
 from rasa.shared.nlu.training_data.message import Message
-from rasa.shared.nlu.training_data.training_data import TrainingData
 
 from bot.nlu.branches import directory
-from bot.nlu.component import READING, SPANS, Component
-from bot.nlu.examples import examples_of
+from bot.nlu.component import READING, SPANS, TrainedComponent
+from bot.nlu.corpus import Example
 from bot.nlu.spans import SpanTagger, fit, training_row
 from bot.nlu.values import value_of
 
@@ -23,45 +21,18 @@ _ZONE = ZoneInfo("Asia/Shanghai")
 
 
 @DefaultV1Recipe.register(DefaultV1Recipe.ComponentType.ENTITY_EXTRACTOR, is_trainable=True)
-class EntityExtractor(Component):
+class EntityExtractor(TrainedComponent):
     """branch, person, time, amount, duration, phone, card_tail, product, count."""
 
-    def __init__(self, storage: ModelStorage, resource: Resource) -> None:
-        self._storage = storage
-        self._resource = resource
-        self._tagger: SpanTagger
+    _tagger: SpanTagger
 
-    @classmethod
-    def create(
-        cls,
-        config: Dict[str, Any],
-        model_storage: ModelStorage,
-        resource: Resource,
-        execution_context: ExecutionContext,
-    ) -> "EntityExtractor":
-        """Creates the component for training (see parent class for full docstring)."""
-        return cls(model_storage, resource)
+    def learn(self, examples: Sequence[Example], folder: Path) -> None:
+        """See parent class."""
+        fit((training_row(example) for example in examples), folder / _FILE)
 
-    @classmethod
-    def load(
-        cls,
-        config: Dict[str, Any],
-        model_storage: ModelStorage,
-        resource: Resource,
-        execution_context: ExecutionContext,
-        **kwargs: Any,
-    ) -> "EntityExtractor":
-        """Loads the trained tagger (see parent class for full docstring)."""
-        extractor = cls(model_storage, resource)
-        with model_storage.read_from(resource) as folder:
-            extractor._tagger = SpanTagger.load(folder / _FILE)
-        return extractor
-
-    def train(self, training_data: TrainingData) -> Resource:
-        """Trains the tagger (see parent class for full docstring)."""
-        with self._storage.write_to(self._resource) as folder:
-            fit((training_row(example) for example in examples_of(training_data)), folder / _FILE)
-        return self._resource
+    def read(self, folder: Path) -> None:
+        """See parent class."""
+        self._tagger = SpanTagger.load(folder / _FILE)
 
     def understand(self, message: Message) -> None:
         """See parent class."""

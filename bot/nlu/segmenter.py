@@ -1,11 +1,6 @@
 """Rasa component: words by spaCy (bot/spacy/chinese.py), and the triggers among them."""
 
-from typing import Any, Dict
-
-from rasa.engine.graph import ExecutionContext
 from rasa.engine.recipes.default_recipe import DefaultV1Recipe
-from rasa.engine.storage.resource import Resource
-from rasa.engine.storage.storage import ModelStorage
 from rasa.shared.nlu.training_data.message import Message
 from rasa.shared.nlu.training_data.training_data import TrainingData
 
@@ -18,17 +13,9 @@ from bot.spacy import chinese
 class ChineseSegmenter(Component):
     """zh_core_web_sm when it is installed, else our own pipeline."""
 
-    @classmethod
-    def create(
-        cls,
-        config: Dict[str, Any],
-        model_storage: ModelStorage,
-        resource: Resource,
-        execution_context: ExecutionContext,
-    ) -> "ChineseSegmenter":
-        """Loads the pipeline now, so that no customer waits for it."""
+    def __init__(self) -> None:
+        # Now, so that no customer waits for it.
         chinese.load()
-        return cls()
 
     def process_training_data(self, training_data: TrainingData) -> TrainingData:
         """Nothing: the trainable components read their examples themselves."""

@@ -27,7 +27,7 @@ _NO_BRANCH = re.compile(r"哪|什么|别的|其他|任何|所有")
 _TRIMMED = " ，。！？；：、,.!?;:…~"
 
 
-def features(text: str, words: Words, known_branches: Sequence[Tuple[int, int]] = ()) -> List[List[str]]:
+def features(text: str, words: Words) -> List[List[str]]:
     """One list of features per character."""
     length = len(text)
     classes = [_class_of(char) for char in text]
@@ -39,7 +39,7 @@ def features(text: str, words: Words, known_branches: Sequence[Tuple[int, int]] 
             )
         borders[start] += word
     hints: List[List[str]] = [[] for _ in text]
-    for kind, start, end in (*shapes(text), *(("known", start, end) for start, end in known_branches)):
+    for kind, start, end in shapes(text):
         for at in range(start, end):
             hints[at].append(f"h={kind}{'B' if at == start else 'E' if at == end - 1 else 'I'}")
     rows = []
@@ -117,9 +117,10 @@ class SpanTagger:
         """Entities in order, without overlaps; a shape that can only be one thing comes before the tagger's opinion."""
         if not text:
             return []
-        tags = self._tagger.tag(features(text, words, branches.mentions(text)))
+        tags = self._tagger.tag(features(text, words))
         tagged = (it for it in _read(tags, text) if not (it[0] == "branch" and _NO_BRANCH.search(text[it[1] : it[2]])))
-        found = _merged(_merged(certain(text), tagged), likely(text))
+        named = [("branch", start, end) for start, end in branches.mentions(text)]
+        found = _merged(_merged(certain(text), tagged), [*named, *likely(text)])
         return sorted(found, key=lambda span: span[1])
 
 

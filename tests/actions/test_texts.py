@@ -20,6 +20,9 @@ from contract.playbook import Playbook
         "提交个屁",
         "对了还有一件事",
         "行长来了吗",
+        "对了",
+        "嗯？",
+        "可以改吗",
     ],
 )
 def test_is_no_confirmation(text: str) -> None:
@@ -27,7 +30,21 @@ def test_is_no_confirmation(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["确认", "确认提交！", "没错", "对的。", "好的", "OK", " 提交吧 ", "是的，", "没错，提交吧"]
+    "text",
+    [
+        "确认",
+        "确认提交！",
+        "没错",
+        "对的。",
+        "好的",
+        "OK",
+        " 提交吧 ",
+        "是的，",
+        "没错，提交吧",
+        "確認",
+        "可以提交了",
+        "没问题，就这样提交吧",
+    ],
 )
 def test_is_a_confirmation(text: str) -> None:
     assert texts.is_confirmation(text)

@@ -44,7 +44,7 @@ class Bridge:
 @pytest.fixture
 def directory(monkeypatch: pytest.MonkeyPatch) -> Directory:
     it = Directory()
-    monkeypatch.setattr(branches, "_directory", lambda: it)
+    monkeypatch.setattr(branches, "directory", it)
     return it
 
 

@@ -100,3 +100,50 @@ def test_a_human_is_asked_for(customer: Customer) -> None:
 def test_small_talk_gets_an_answer(customer: Customer, text: str) -> None:
     assert joined(customer.say(text))
     assert customer.ticket_no is None
+
+
+COMPLAINT = "我姓李，昨天下午三点在南湖支行，柜员把我存的5000块记成了500块，要你们给我改正，电话{phone}"
+
+
+@pytest.mark.parametrize("yes", ["確認", "可以提交了", "没问题，提交吧"])
+def test_a_yes_in_own_words_files(base_url: str, yes: str) -> None:
+    customer = Customer(base_url)
+    customer.say(COMPLAINT.format(phone=f"137{uuid.uuid4().int % 10**8:08d}"))
+    customer.say(yes)
+    assert customer.ticket_no, customer.transcript
+
+
+def test_a_correction_while_something_else_is_asked(customer: Customer) -> None:
+    customer.say("昨天上午在解放路支行排队排了两个小时")
+    customer.say("不对，是柳园支行")
+    customer.say("给我道歉")
+    customer.say("姓周")
+    card = joined(customer.say("不留"))
+    assert "柳园支行" in card
+    assert "不对" not in card
+
+
+def test_what_is_said_after_an_alarm_stays_with_its_ticket(customer: Customer, staff: httpx.Client) -> None:
+    customer.say("我不想活了")
+    number = customer.ticket_no
+    assert number
+    for words in ("我现在在解放路支行楼顶", "你们把我妈的钱骗光了"):
+        customer.say(words)
+        assert customer.ticket_no == number
+    thread = staff.get(f"/v1/tickets/{number}").text
+    assert "解放路支行楼顶" in thread
+    assert "骗光" in thread
+
+
+def test_who_leaves_no_phone_is_promised_no_call(customer: Customer) -> None:
+    customer.say("昨天下午三点在南湖支行，柜员把我存的5000块记成了500块，要你们给我改正，我姓李")
+    customer.say("不留")
+    customer.pick("确认提交")
+    receipt = customer.messages[-1]
+    assert [field["name"] for field in receipt["card"]["fields"]] == ["ticket_no", "decision_due"]
+    assert "电话后四位" not in receipt["text"]
+
+
+def test_the_supervisors_number_is_given_inside_the_form(customer: Customer) -> None:
+    customer.say("昨天上午在柳园支行排队排了两个小时")
+    assert "12378" in joined(customer.say("请问12378是什么电话"))

@@ -118,3 +118,8 @@ def test_the_reasons_are_the_customers_own_words(agent: Any) -> None:
     found = read(agent, text)
     assert "12378" in found["reasons"]
     assert all(word in text for word in found["reasons"])
+
+
+def test_a_branch_of_the_directory_is_found_anywhere(agent: Any) -> None:
+    found = {it["type"]: it for it in read(agent, "人民医院支行ATM吞卡了我在人民医院陪床呢")["entities"]}
+    assert found["branch"]["value"]["code"] == "YT007"
