@@ -84,7 +84,7 @@ def read_back_card(draft: TicketDraft, playbook: Playbook) -> Card:
         "amount": f"{draft.amount} 元" if draft.amount else None,
         "request": draft.customer_quote or (draft.request.value if draft.request else None),
         "name": draft.name,
-        "phone": draft.phone or "未留（凭工单号查询）",
+        "phone": draft.phone or "未留（回到这个对话里查进度）",
     }
     lines = tuple(CardField(name=name, label=label(name), value=value) for name, value in values.items() if value)
     return Card(kind="read_back", title="请核对", fields=lines)
