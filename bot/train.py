@@ -39,6 +39,8 @@ _INPUTS = (
 )
 _CONFIG, _DOMAIN, _DATA = "config.yml", "bot/domain", "data"
 _KEPT_MODELS = 3
+# The first faults of the data are told; who has more made one mistake many times.
+_SHOWN_FAULTS = 20
 
 # Most lines are said by actions, which Rasa cannot see (tests/bot/test_domain.py holds them to actions/); and what it says
 # of every domain.
@@ -73,9 +75,15 @@ def up_to_date(models: Path, digest: str) -> Optional[Path]:
 
 
 def check(root: Path, config: Path) -> List[str]:
-    """What Rasa's validator has to say. Raises TrainingError for data that contradicts itself."""
+    """What Rasa's validator has to say. Raises TrainingError for faulty data, naming file, line and reason."""
     from rasa.shared.importers.importer import TrainingDataImporter
     from rasa.validator import Validator
+
+    from bot.nlu.check_data import faults
+
+    wrong = faults(root / _DATA / "nlu")
+    if wrong:
+        raise TrainingError("\n".join(("训练数据有错，没有训练：", *wrong[:_SHOWN_FAULTS], *_rest(wrong))))
 
     with _in_one_sentence(), warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
@@ -116,6 +124,11 @@ def train(root: Path, config: Path, models: Path, *, force: bool = False) -> Pat
     if result.model is None or result.code != 0:
         raise TrainingError("Rasa 没有产出模型。")
     return Path(result.model)
+
+
+def _rest(wrong: List[str]) -> List[str]:
+    more = len(wrong) - _SHOWN_FAULTS
+    return [f"……还有 {more} 处"] if more > 0 else []
 
 
 @contextlib.contextmanager

@@ -1,7 +1,7 @@
 """`python -m bot.nlu.check_data data/nlu`: what is wrong with the training data, each fault with file and line.
 
 Catches what Rasa takes in silence: labels that do not exist, spans that were not closed, a message that stands twice with
-different labels, and words multiplied by a template.
+different labels (all of which stop training, bot/train.py), words multiplied by a template and lines that are nearly the same.
 """
 
 import re
@@ -10,6 +10,9 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Dict, List, Tuple
+
+from sklearn.feature_extraction.text import CountVectorizer
+from sklearn.preprocessing import normalize
 
 from bot.nlu.corpus import (
     CAUSES,
@@ -44,11 +47,23 @@ _LEVELS = range(5)
 _HALF_MARKUP = re.compile(r"\]\((?![a-z_]+\))|\[[^\]]*$")
 # As many messages that are alike but for the marked words are a template, not language.
 _TEMPLATE = 4
+# Likeness of two lines: the cosine of their three-character sequences, without those of more than _COMMON lines.
+_ALIKE, _COMMON, _LEAST_CHARACTERS, _CHUNK = 0.8, 400, 8, 2_000
 _LEAST = {"examples": 1_500, "per cause": 40}
 
 
 def faults(root: Path) -> List[str]:
-    """All faults, one sentence each."""
+    """What training must not learn, one sentence each: labels, spans and lines that contradict each other."""
+    return _read(root)[0]
+
+
+def weaknesses(root: Path) -> List[str]:
+    """What makes good data poor: templates, near-duplicates, causes with few lines."""
+    examples = _read(root)[1]
+    return [*_templates(examples), *_near_duplicates(examples), *_gaps(examples)]
+
+
+def _read(root: Path) -> Tuple[List[str], List[Example]]:
     found: List[str] = []
     examples: List[Example] = []
     for path in data_files(root):
@@ -60,7 +75,7 @@ def faults(root: Path) -> List[str]:
                     examples += examples_of(block)
         except CorpusError as error:
             found.append(str(error))
-    return [*found, *_example_faults(examples), *_contradictions(examples), *_templates(examples), *_gaps(examples)]
+    return [*found, *_example_faults(examples), *_contradictions(examples)], examples
 
 
 def _block_faults(block: Block) -> Iterator[str]:
@@ -124,6 +139,22 @@ def _templates(examples: Sequence[Example]) -> Iterator[str]:
             yield f"{alike[0].place}: {len(alike)} 条例句只换了词：{shape}"
 
 
+def _near_duplicates(examples: Sequence[Example]) -> Iterator[str]:
+    """Lines of the same labels that share most of their n-grams; what differs in one word and in its label is a hard pair."""
+    told = [it for it in examples if len(it.text) >= _LEAST_CHARACTERS]
+    if not told:
+        return
+    count = CountVectorizer(analyzer="char", ngram_range=(3, 3), binary=True, max_df=_COMMON, dtype="float32")
+    grams = normalize(count.fit_transform(re.sub(r"\W", "", it.text) for it in told))
+    for first in range(0, len(told), _CHUNK):
+        alike = (grams[first : first + _CHUNK] @ grams.T).tocoo()
+        for row, column, likeness in zip(alike.row + first, alike.col, alike.data, strict=True):
+            one, other = told[column], told[row]
+            same = (one.intent, one.cause, one.level) == (other.intent, other.cause, other.level)
+            if column < row and likeness >= _ALIKE and same:
+                yield f"{other.place}: 与 {one.place} 几乎相同（{likeness:.2f}）：{other.text[:30]}"
+
+
 def _shape(example: Example) -> str:
     parts, at = [], 0
     for span in example.entities:
@@ -151,7 +182,7 @@ def summary(root: Path) -> Tuple[int, int]:
 def main() -> int:
     """Prints the faults; returns 1 when there are any."""
     root = Path(sys.argv[1])
-    found = faults(root)
+    found = [*faults(root), *weaknesses(root)]
     for fault in found:
         print(fault, file=sys.stderr)
     if not found:

@@ -1,8 +1,8 @@
 """From margins and triggers to what the bot believes: intent, causes, level, and the customer's words that decided. Pure."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Dict, List, Optional, Tuple
+from typing import Dict, Optional, Tuple
 
 import numpy as np
 
@@ -10,9 +10,22 @@ from bot.nlu.corpus import COMPLAIN, NO_CAUSE
 from bot.nlu.cutting import clauses
 from bot.nlu.features import Gram, spoken
 from bot.nlu.guard import reason
-from bot.nlu.heads import CAUSE, COMPLAINT, DETAIL, INTENT, LEVEL, MATTER, NATURE, NO_DETAIL, OTHER, nature_views
-from bot.nlu.linear import Floats, LinearModel, Vector
+from bot.nlu.heads import (
+    CAUSE,
+    COMPLAINT,
+    DETAIL,
+    INTENT,
+    LEVEL,
+    MATTER,
+    NATURE,
+    OTHER,
+    cause_logits,
+    from_details,
+    nature_views,
+)
+from bot.nlu.linear import Floats, LinearModel, Vector, softmax
 from bot.nlu.reading import Reading
+from bot.nlu.reasons import deciding_words, for_cause, for_level
 
 FALLBACK = "nlu_fallback"
 # A place of the ranking below this is noise.
@@ -22,8 +35,6 @@ _OTHER_CAUSE = "C99"
 # How sure a clause must be by itself to add a second cause.
 _TOLD_PLAINLY, _TOLD_VERY_PLAINLY = 0.8, 0.93
 _MAX_REASONS = 5
-# Words that carry less than this share of the strongest word's evidence decided nothing.
-_DECISIVE = 0.35
 _WATCHED = 2
 # A message that is nothing else for certain is heard as a complaint from here on: to miss one is worse than to ask.
 _PERHAPS, _SURE_OF_INTENT = 0.35, 0.3
@@ -47,7 +58,16 @@ class Decision:
     second: Optional[str]
     level: int
     level_confidence: float
-    reasons: Tuple[str, ...]
+    cause_reasons: Tuple[str, ...]
+    level_reasons: Tuple[str, ...]
+
+    @property
+    def reasons(self) -> Tuple[str, ...]:
+        """The words that decided level and cause; those of the level first once it matters."""
+        first, then = self.cause_reasons, self.level_reasons
+        if self.level >= _WATCHED:
+            first, then = then, first
+        return tuple(dict.fromkeys((*first, *then)))[:_MAX_REASONS]
 
 
 def decide(model: LinearModel, reading: Reading) -> Decision:
@@ -55,13 +75,12 @@ def decide(model: LinearModel, reading: Reading) -> Decision:
     grams = reading.grams()
     vector = model.vocabulary.vector(name for name, _, _ in grams)
     margins = model.margins(vector)
-    chances = {name: head.probabilities(margins[head.columns]) for name, head in model.heads.items()}
+    chances = _chances(model, margins)
     unclear = reason(reading, _known_share(model, reading)) if len(vector.columns) else "noise"
     intent, confidence = (FALLBACK, 1.0) if unclear else _intent(model, margins, chances)
     level, sureness = _level(model, reading, chances[LEVEL], calm=bool(unclear) and unclear != "pictures")
     complains = intent == COMPLAIN
     causes = _causes(model, chances) if complains else ((NO_CAUSE, confidence, None),)
-    evidence = _evidence_by_char(model, reading, grams, vector, _target(model, level, causes[0][0]))
     return Decision(
         intent=intent,
         confidence=confidence,
@@ -70,8 +89,37 @@ def decide(model: LinearModel, reading: Reading) -> Decision:
         second=_second(model, reading, grams, causes) if complains else None,
         level=level,
         level_confidence=sureness,
-        reasons=_reasons(reading, evidence, level) if complains or level >= _WATCHED else (),
+        cause_reasons=_cause_reasons(model, reading, grams, vector, causes[0][0], chances[DETAIL]) if complains else (),
+        level_reasons=_level_reasons(model, reading, grams, vector, level) if level else (),
     )
+
+
+def _cause_reasons(
+    model: LinearModel, reading: Reading, grams: Sequence[Gram], vector: Vector, cause: str, details: Floats
+) -> Tuple[str, ...]:
+    return deciding_words(model, reading, grams, vector, for_cause(model, cause, details))
+
+
+def _level_reasons(
+    model: LinearModel, reading: Reading, grams: Sequence[Gram], vector: Vector, level: int
+) -> Tuple[str, ...]:
+    """Threats in full, then the words that weighed most."""
+    threats = [
+        (it.start, it.end) for it in reading.triggers if it.is_own and (it.kind.level or 0) >= max(level, _WATCHED)
+    ]
+    return deciding_words(model, reading, grams, vector, for_level(model, level), threats)
+
+
+def _chances(model: LinearModel, margins: Floats) -> Dict[str, Floats]:
+    """Each head's probabilities; a cause's second levels speak for it too."""
+    chances = {name: softmax(margins[head.columns]) for name, head in model.heads.items()}
+    return {**chances, CAUSE: softmax(_cause_logits(model, margins))}
+
+
+def _cause_logits(model: LinearModel, margins: Floats) -> Floats:
+    cause, detail = model.heads[CAUSE], model.heads[DETAIL]
+    added = from_details(cause.classes, detail.classes, margins[detail.columns])
+    return cause_logits(model.cause, margins[cause.columns], added)
 
 
 def _known_share(model: LinearModel, reading: Reading) -> float:
@@ -113,9 +161,7 @@ def _second(
         margins = model.margins(
             model.vocabulary.vector(name for name, begin, stop in grams if start <= begin and stop <= end)
         )
-        for code, chance in zip(
-            heads[CAUSE].classes, heads[CAUSE].probabilities(margins[heads[CAUSE].columns]), strict=True
-        ):
+        for code, chance in zip(heads[CAUSE].classes, softmax(_cause_logits(model, margins)), strict=True):
             bar = _TOLD_PLAINLY if code in suggested else _TOLD_VERY_PLAINLY
             if code not in (main, _OTHER_CAUSE) and chance >= max(bar, best[0]):
                 best = (float(chance), code, margins)
@@ -126,7 +172,7 @@ def _second(
 def _detail(model: LinearModel, chances: Floats, code: str) -> Optional[str]:
     """The likeliest second level of this cause."""
     own = [(chance, it) for chance, it in zip(chances, model.heads[DETAIL].classes, strict=True) if it[:-1] == code]
-    return max(own)[1] if own and max(own)[1] != NO_DETAIL else None
+    return max(own)[1] if own else None
 
 
 def _level(model: LinearModel, reading: Reading, chances: Floats, *, calm: bool) -> Tuple[int, float]:
@@ -137,51 +183,3 @@ def _level(model: LinearModel, reading: Reading, chances: Floats, *, calm: bool)
     if floor >= _BINDING and floor > guessed:
         return floor, max(by_level[floor], 0.9)
     return guessed, by_level[guessed]
-
-
-def _target(model: LinearModel, level: int, cause: str) -> Floats:
-    """Which sum of classes the reasons explain: the level once it matters, else the cause."""
-    columns = np.zeros(model.weights.shape[1], dtype=np.float32)
-    head, name = (
-        (model.heads[LEVEL], str(level)) if level >= _WATCHED or cause == NO_CAUSE else (model.heads[CAUSE], cause)
-    )
-    columns[head.columns] = -1.0 / max(1, len(head.classes) - 1)
-    columns[head.first + head.classes.index(name)] = 1.0
-    return columns
-
-
-def _reasons(reading: Reading, evidence: Any, level: int) -> Tuple[str, ...]:
-    """Threats in full, then the words that carried most evidence, in the customer's spelling."""
-    spans = [
-        (it.start, it.end) for it in reading.triggers if it.is_own and (it.kind.level or 0) >= max(level, _WATCHED)
-    ]
-    spans += _strongest(reading, evidence)
-    words: List[str] = []
-    for start, end in spans:
-        begin, stop = reading.message.to_raw(start, end)
-        word = reading.message.raw[begin:stop].strip()
-        if word and not any(word in other or other in word for other in words):
-            words.append(word)
-    return tuple(words[:_MAX_REASONS])
-
-
-def _evidence_by_char(
-    model: LinearModel, reading: Reading, grams: Iterable[Gram], vector: Vector, target: Floats
-) -> Any:
-    """Each feature's share of the decision, spread over the characters it came from."""
-    places = model.vocabulary.columns
-    spans: Dict[int, List[Tuple[int, int]]] = {}
-    for name, start, end in grams:
-        if name in places and end > start:
-            spans.setdefault(places[name], []).append((start, end))
-    found = np.zeros(len(reading.message.text), dtype=np.float32)
-    for column, share in zip(vector.columns, model.evidence(vector, target), strict=True):
-        for start, end in spans.get(int(column), ()):
-            found[start:end] += share / (len(spans[int(column)]) * (end - start))
-    return found
-
-
-def _strongest(reading: Reading, evidence: Any) -> List[Tuple[int, int]]:
-    scored = [(float(evidence[start:end].sum()), start, end) for word, start, end in reading.words if len(word) > 1]
-    scored = sorted((it for it in scored if it[0] > 0), reverse=True)
-    return [(start, end) for score, start, end in scored if score >= _DECISIVE * scored[0][0]]

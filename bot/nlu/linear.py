@@ -6,9 +6,9 @@ All heads share one vector and one weight matrix: a decision costs one lookup pe
 import json
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Dict, List, Tuple
+from typing import Any, Dict, Tuple
 
 import numpy as np
 import numpy.typing as npt
@@ -83,21 +83,15 @@ class Vocabulary:
 
 @dataclass(frozen=True)
 class Head:
-    """One decision: its classes, where its weights stand in the matrix, and the scale that makes margins probabilities."""
+    """One decision: its classes, and where its weights stand in the matrix. Its margins are calibrated log odds."""
 
     name: str
     classes: Tuple[str, ...]
     first: int
-    scale: float
-    shift: Tuple[float, ...]
 
     @property
     def columns(self) -> slice:
         return slice(self.first, self.first + len(self.classes))
-
-    def probabilities(self, margins: Floats) -> Floats:
-        """Calibrated probabilities from this head's margins (last axis: classes)."""
-        return softmax(margins * self.scale + np.array(self.shift, dtype=np.float32))
 
 
 def softmax(scores: Floats) -> Floats:
@@ -111,7 +105,13 @@ class LinearModel:
     """Vocabulary, weights (features × all classes of all heads) and heads."""
 
     def __init__(
-        self, vocabulary: Vocabulary, weights: Floats, bias: Floats, heads: Sequence[Head], nature: Sequence[float]
+        self,
+        vocabulary: Vocabulary,
+        weights: Floats,
+        bias: Floats,
+        heads: Sequence[Head],
+        nature: Sequence[float],
+        cause: Sequence[float],
     ) -> None:
         self.vocabulary = vocabulary
         self.weights = weights
@@ -119,6 +119,8 @@ class LinearModel:
         self.heads: Dict[str, Head] = {head.name: head for head in heads}
         # Weights of the two views of the nature (bot/nlu/heads.py), and the bias.
         self.nature = tuple(nature)
+        # How a cause's own margin and that of its second levels add up (bot/nlu/heads.py).
+        self.cause = tuple(cause)
 
     def margins(self, vector: Vector) -> Floats:
         """The margins of all heads for one message."""
@@ -138,18 +140,13 @@ class LinearModel:
             "idf": self.vocabulary.idf,
         }
         np.savez_compressed(folder / _WEIGHTS_FILE, **arrays)
-        heads: List[Dict[str, Any]] = [
-            {
-                "name": it.name,
-                "classes": it.classes,
-                "first": it.first,
-                "scale": it.scale,
-                "shift": [float(x) for x in it.shift],
-            }
-            for it in self.heads.values()
-        ]
-        names = json.dumps({"heads": heads, "nature": self.nature, "names": self.vocabulary.names}, ensure_ascii=False)
-        (folder / _NAMES_FILE).write_text(names, encoding="utf-8")
+        stored = {
+            "heads": [asdict(it) for it in self.heads.values()],
+            "nature": self.nature,
+            "cause": self.cause,
+            "names": self.vocabulary.names,
+        }
+        (folder / _NAMES_FILE).write_text(json.dumps(stored, ensure_ascii=False), encoding="utf-8")
 
     @classmethod
     def load(cls, folder: Path) -> "LinearModel":
@@ -158,8 +155,5 @@ class LinearModel:
         with np.load(folder / _WEIGHTS_FILE, allow_pickle=False) as arrays:
             weights = arrays["weights"].astype(np.float32)
             bias, idf = arrays["bias"], arrays["idf"]
-        heads = [
-            Head(it["name"], tuple(it["classes"]), it["first"], it["scale"], tuple(it["shift"]))
-            for it in stored["heads"]
-        ]
-        return cls(Vocabulary(stored["names"], idf), weights, bias, heads, stored["nature"])
+        heads = [Head(it["name"], tuple(it["classes"]), it["first"]) for it in stored["heads"]]
+        return cls(Vocabulary(stored["names"], idf), weights, bias, heads, stored["nature"], stored["cause"])

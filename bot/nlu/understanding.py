@@ -43,6 +43,8 @@ def _public(decision: Decision, spans: List[Dict[str, Any]]) -> Dict[str, Any]:
         "level": decision.level,
         "level_confidence": round(decision.level_confidence, _DIGITS),
         "reasons": list(decision.reasons),
+        "cause_reasons": list(decision.cause_reasons),
+        "level_reasons": list(decision.level_reasons),
         "entities": spans,
     }
 
