@@ -27,8 +27,10 @@ from typing import List, Optional
 
 ROOT = Path(__file__).resolve().parent.parent
 MODELS = ROOT / "models"
+# Another pipeline than the usual one, such as config.bert.yml.
+_CONFIG = os.environ.get("TINGSU_BOT_CONFIG") or "config.yml"
 _INPUTS = (
-    "config.yml",
+    _CONFIG,
     "bot/domain",
     "bot/nlu",
     "bot/lexicon",
@@ -37,7 +39,7 @@ _INPUTS = (
     "bot/requirements.lock",
     "data",
 )
-_CONFIG, _DOMAIN, _DATA = "config.yml", "bot/domain", "data"
+_DOMAIN, _DATA = "bot/domain", "data"
 _KEPT_MODELS = 3
 # The first faults of the data are told; who has more made one mistake many times.
 _SHOWN_FAULTS = 20

@@ -1,13 +1,16 @@
 """`make understand < in.jsonl > out.jsonl`: what the assistant understands, without any server (api.md).
 
 One JSON object per line with `text` (and `id`, which is handed through); lines that are not that are named and left out.
+`--timings FILE` writes the milliseconds of each line's understanding as a JSON list.
 """
 
+import argparse
 import asyncio
 import csv
 import json
 import os
 import sys
+import time
 from collections.abc import Iterable
 from datetime import datetime, timezone
 from pathlib import Path
@@ -27,8 +30,10 @@ from bot.nlu.branches import directory
 from bot.serve import ROOT, NoModelError, load_agent, newest_model
 
 
-async def understand_lines(agent: TurnAgent, lines: Iterable[str], out: TextIO) -> int:
-    """Writes one line per message; returns how many lines could not be read."""
+async def understand_lines(
+    agent: TurnAgent, lines: Iterable[str], out: TextIO, timings: Optional[List[float]] = None
+) -> int:
+    """Writes one line per message; returns how many lines could not be read. `timings` collects milliseconds."""
     now, unread = datetime.now(timezone.utc).isoformat(), 0
     for number, line in enumerate(lines, start=1):
         if not line.strip():
@@ -38,7 +43,10 @@ async def understand_lines(agent: TurnAgent, lines: Iterable[str], out: TextIO) 
             print(f"第 {number} 行不是带 text 的 JSON 对象，已跳过。", file=sys.stderr)
             unread += 1
             continue
+        started = time.perf_counter()
         found = await understand(agent, item["text"], str(item.get("now") or now))
+        if timings is not None:
+            timings.append(1000 * (time.perf_counter() - started))
         out.write(json.dumps({"id": item.get("id"), **found}, ensure_ascii=False) + "\n")
         out.flush()
     return unread
@@ -63,13 +71,19 @@ def playbook_branches() -> List[Dict[str, Any]]:
 
 def main() -> int:
     """Returns 0 when every line was understood."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--timings", type=Path, help="where to write how long each line took")
+    file, timings = parser.parse_args().timings, list[float]()
     try:
         agent = load_agent(newest_model())
     except NoModelError as error:
         print(error, file=sys.stderr)
         return 1
     directory.replace(playbook_branches(), version=0)
-    return 1 if asyncio.run(understand_lines(agent, sys.stdin, sys.stdout)) else 0
+    unread = asyncio.run(understand_lines(agent, sys.stdin, sys.stdout, timings))
+    if file is not None:
+        file.write_text(json.dumps([round(ms, 3) for ms in timings]), encoding="ascii")
+    return 1 if unread else 0
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What our Rasa components share: nothing to configure, and a fingerprint over everything they are made from."""
+"""What our Rasa components share: how they come to be, and a fingerprint over everything they are made from."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -52,7 +52,7 @@ class Component(GraphComponent):
 class TrainedComponent(Component):
     """A component that learns from the examples and keeps what it learnt in a folder of the model."""
 
-    def __init__(self, storage: ModelStorage, resource: Resource) -> None:
+    def __init__(self, config: Dict[str, Any], storage: ModelStorage, resource: Resource) -> None:
         self._storage = storage
         self._resource = resource
 
@@ -65,7 +65,7 @@ class TrainedComponent(Component):
         execution_context: ExecutionContext,
     ) -> "TrainedComponent":
         """Creates the component for training (see parent class for full docstring)."""
-        return cls(model_storage, resource)
+        return cls(config, model_storage, resource)
 
     @classmethod
     def load(

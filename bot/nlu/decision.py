@@ -40,8 +40,8 @@ _WATCHED = 2
 _PERHAPS, _SURE_OF_INTENT = 0.35, 0.3
 # An intent below this is not acted on.
 _GUESS = 0.2
-# An own, present threat counts whatever the words around it sound like (GUIDE: "one L4 phrase is enough").
-_BINDING = 3
+# How likely a high level must be at least, with and without words of an own, present threat: to miss one is worse.
+_SOONER = {4: (0.12, 0.4), 3: (0.12, 0.4)}
 
 
 @dataclass(frozen=True)
@@ -70,10 +70,10 @@ class Decision:
         return tuple(dict.fromkeys((*first, *then)))[:_MAX_REASONS]
 
 
-def decide(model: LinearModel, reading: Reading) -> Decision:
-    """Understands one message."""
+def decide(model: LinearModel, reading: Reading, dense: Optional[Floats] = None) -> Decision:
+    """Understands one message; `dense` is an encoder's vector of it, for a model that was trained with one."""
     grams = reading.grams()
-    vector = model.vocabulary.vector(name for name, _, _ in grams)
+    vector = model.vocabulary.vector((name for name, _, _ in grams), dense)
     margins = model.margins(vector)
     chances = _chances(model, margins)
     unclear = reason(reading, _known_share(model, reading)) if len(vector.columns) else "noise"
@@ -176,10 +176,17 @@ def _detail(model: LinearModel, chances: Floats, code: str) -> Optional[str]:
 
 
 def _level(model: LinearModel, reading: Reading, chances: Floats, *, calm: bool) -> Tuple[int, float]:
-    """The classifier's level, never below an own threat. `calm`: the words mean nothing, only threats count."""
+    """The likeliest level; a high one is taken sooner, and sooner still where the words of such a threat stand.
+
+    `calm`: the words mean nothing, only threats count.
+    """
     by_level = {int(level): float(chance) for level, chance in zip(model.heads[LEVEL].classes, chances, strict=True)}
-    guessed = 0 if calm else max(by_level, key=lambda level: by_level[level])
-    floor = max((it.kind.level or 0 for it in reading.triggers if it.is_own), default=0)
-    if floor >= _BINDING and floor > guessed:
-        return floor, max(by_level[floor], 0.9)
+    own = max((it.kind.level or 0 for it in reading.triggers if it.is_own), default=0)
+    if calm:
+        return (own, by_level[own]) if own >= min(_SOONER) else (0, by_level[0])
+    for level, (with_words, without) in _SOONER.items():
+        reached = sum(chance for at, chance in by_level.items() if at >= level)
+        if reached >= (with_words if own >= level else without):
+            return level, max(by_level[level], reached / 2)
+    guessed = max(by_level, key=lambda level: by_level[level])
     return guessed, by_level[guessed]

@@ -1,4 +1,4 @@
-"""What the classifiers see of a message: n-grams of characters, sounds and words, groups of words, signs of heat.
+"""What the classifiers see of a message: n-grams of characters, sounds and words, signs of heat.
 
 Every feature knows the span it came from, so that a decision can be told in the customer's own words.
 """
@@ -7,12 +7,11 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import pairwise
 from typing import Dict, FrozenSet, List, Tuple
 
 from pypinyin.constants import PINYIN_DICT
 from pypinyin.contrib.tone_convert import to_normal
-
-from bot.nlu.files import LEXICON, read_yaml
 
 # A feature, and where in the normalised text it stands.
 Gram = Tuple[str, int, int]
@@ -23,8 +22,9 @@ _NUMBER = re.compile(r"\d+(?:\.\d+)?")
 _PIECE = re.compile(rf"(?P<separator>{_SIGNS})|(?P<number>{_NUMBER.pattern})|(?P<rest>[^\d\s])", re.S)
 # Numbers that are names.
 _SPOKEN_OF = frozenset("12378 12363 12345 110 120 119 96110 95588 315 12315 12348 12388".split())
-_CHAR_SIZES = (1, 2, 3, 4)
+_CHAR_SIZES = (1, 2, 3)
 _SOUND_SIZES = (2, 3)
+_FIRST_WORDS, _LAST_WORDS = 3, 5
 
 
 @dataclass(frozen=True)
@@ -50,17 +50,6 @@ def _merged(sound: str) -> str:
     return f"l{sound[1:]}" if sound.startswith("n") else sound
 
 
-@lru_cache(maxsize=1)
-def _groups() -> Tuple[Dict[str, Tuple[str, ...]], Tuple[int, ...]]:
-    """Word → the groups it belongs to, and the lengths that occur."""
-    table: Dict[str, Tuple[str, ...]] = {}
-    for group, words in read_yaml(LEXICON / "concepts.yml").items():
-        for word in words.split():
-            if len(word) > 1:
-                table[word] = (*table.get(word, ()), group)
-    return table, tuple(sorted({len(word) for word in table}))
-
-
 def spoken(text: str) -> Tuple[str, List[int], List[int]]:
     """The characters that are said, with start and end: no signs, no pauses; a number is one `0` or its own name."""
     chars: List[str] = []
@@ -80,7 +69,7 @@ def spoken(text: str) -> Tuple[str, List[int], List[int]]:
 
 
 def char_grams(text: str, hidden: FrozenSet[int] = frozenset()) -> Iterator[Gram]:
-    """Characters, sounds and word groups. What stands at a `hidden` offset was not said by the customer for themselves."""
+    """Characters and sounds. What stands at a `hidden` offset was not said by the customer for themselves."""
     joined, starts, ends = spoken(text)
     visible = [place not in hidden for place in starts]
     table = _sounds()
@@ -89,10 +78,6 @@ def char_grams(text: str, hidden: FrozenSet[int] = frozenset()) -> Iterator[Gram
         yield joined[at:end], starts[at], ends[end - 1]
     for at, end in _windows(visible, _SOUND_SIZES):
         yield "~" + " ".join(sounds[at:end]), starts[at], ends[end - 1]
-    groups, sizes = _groups()
-    for at, end in _windows(visible, sizes):
-        for group in groups.get(joined[at:end], ()):
-            yield f"@{group}", starts[at], ends[end - 1]
 
 
 def _windows(visible: Sequence[bool], sizes: Sequence[int]) -> Iterator[Tuple[int, int]]:
@@ -105,13 +90,19 @@ def _windows(visible: Sequence[bool], sizes: Sequence[int]) -> Iterator[Tuple[in
 
 
 def word_grams(words: Words) -> Iterator[Gram]:
-    """Words and pairs of neighbouring words."""
-    last = ("", 0, 0)
-    for word, start, end in words.items:
-        if _SEPARATOR.fullmatch(word):
-            continue
-        name = "0" if _NUMBER.fullmatch(word) and word not in _SPOKEN_OF else word
-        yield f"_{name}", start, end
-        if last[0]:
-            yield f"_{last[0]}_{name}", last[1], end
-        last = (name, start, end)
+    """Words, pairs of neighbours, and once more what a message begins and ends with: there stands what it is about."""
+    told = [(_named(word), start, end) for word, start, end in words.items if not _SEPARATOR.fullmatch(word)]
+    for word, start, end in told:
+        yield f"_{word}", start, end
+    for (one, start, _), (other, _, end) in pairwise(told):
+        yield f"_{one}_{other}", start, end
+    for word, start, end in told[:_FIRST_WORDS]:
+        yield f"_<{word}", start, end
+    for word, start, end in told[-_LAST_WORDS:]:
+        yield f"_>{word}", start, end
+    for (one, start, _), (other, _, end) in pairwise(told[-_LAST_WORDS:]):
+        yield f"_>{one}_{other}", start, end
+
+
+def _named(word: str) -> str:
+    return "0" if _NUMBER.fullmatch(word) and word not in _SPOKEN_OF else word

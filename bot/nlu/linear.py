@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Dict, Tuple
+from typing import Any, Dict, Optional, Tuple
 
 import numpy as np
 import numpy.typing as npt
@@ -22,12 +22,13 @@ MIN_MESSAGES = 2
 _WEIGHTS_FILE, _NAMES_FILE = "weights.npz", "names.json"
 
 # Families are scaled to unit length apart, so that many n-grams do not drown few words.
-_FAMILIES = {"~": 0, "_": 1, "@": 2, "#": 3}
-_SHARE: Tuple[float, ...] = (1.0, 0.7, 0.5, 0.25)
+_FAMILIES = {"~": 0, "_": 1, "#": 2, "=": 3}
+_SHARE: Tuple[float, ...] = (1.0, 1.0, 0.25, 1.5)
+_DENSE = 3
 
 
 def family_of(gram: str) -> int:
-    """0 characters and sounds, 1 words, 2 groups, 3 signals."""
+    """0 characters and sounds, 1 words, 2 signals, 3 dimensions of an encoder."""
     return _FAMILIES.get(gram[0], 0) if len(gram) > 1 else 0
 
 
@@ -40,17 +41,22 @@ class Vector:
 
 
 class Vocabulary:
-    """Feature names, their columns and their weight by rarity."""
+    """Feature names, their columns and their weight by rarity.
+
+    The dimensions of an encoder (`dense`, a vector of unit length) stand behind the n-grams, each as two columns, what is above
+    and what is below zero: naive Bayes counts, and counts are not negative.
+    """
 
     def __init__(self, names: Sequence[str], idf: Floats) -> None:
         self.names = list(names)
         self.columns = {name: column for column, name in enumerate(self.names)}
         self.idf = idf
         self.families = np.array([family_of(name) for name in self.names], dtype=np.int8)
+        self.first_dense = int((self.families < _DENSE).sum())
 
     @classmethod
-    def fit(cls, messages: Iterable[Iterable[str]]) -> "Vocabulary":
-        """Keeps features of at least MIN_MESSAGES messages."""
+    def fit(cls, messages: Iterable[Iterable[str]], dimensions: int = 0) -> "Vocabulary":
+        """Keeps features of at least MIN_MESSAGES messages, and an encoder's `dimensions`."""
         counts: Counter[str] = Counter()
         total = 0
         for message in messages:
@@ -58,10 +64,12 @@ class Vocabulary:
             total += 1
         kept = sorted(name for name, count in counts.items() if count >= MIN_MESSAGES)
         numbers = np.array([counts[name] for name in kept], dtype=np.float32)
-        return cls(kept, (np.log((1 + total) / (1 + numbers)) + 1).astype(np.float32))
+        idf = (np.log((1 + total) / (1 + numbers)) + 1).astype(np.float32)
+        dense = [f"={sign}{at}" for sign in "+-" for at in range(dimensions)]
+        return cls([*kept, *dense], np.concatenate([idf, np.ones(len(dense), dtype=np.float32)]))
 
-    def vector(self, grams: Iterable[str]) -> Vector:
-        """Sublinear counts by rarity, each family scaled to its share."""
+    def vector(self, grams: Iterable[str], dense: Optional[Floats] = None) -> Vector:
+        """Sublinear counts by rarity, each family scaled to its share, then the encoder's dimensions."""
         columns = self.columns
         counts = Counter(column for column in map(columns.get, grams) if column is not None)
         places = np.fromiter(counts.keys(), dtype=np.int32, count=len(counts))
@@ -70,11 +78,17 @@ class Vocabulary:
         families = self.families[places]
         norms = np.sqrt(np.bincount(families, weights=values * values, minlength=len(_SHARE)))
         scale = np.array(_SHARE, dtype=np.float32) / np.maximum(norms, 1e-9)
-        return Vector(places, (values * scale[families]).astype(np.float32))
+        values = (values * scale[families]).astype(np.float32)
+        if dense is not None:
+            places = np.concatenate([places, np.arange(self.first_dense, len(self.names), dtype=np.int32)])
+            halves = np.concatenate([np.maximum(dense, 0), np.maximum(-dense, 0)])
+            values = np.concatenate([values, (_SHARE[_DENSE] * halves).astype(np.float32)])
+        return Vector(places, values)
 
-    def matrix(self, messages: Sequence[Iterable[str]]) -> csr_matrix:
+    def matrix(self, messages: Sequence[Iterable[str]], dense: Optional[Floats] = None) -> csr_matrix:
         """Many messages at once, for training."""
-        vectors = [self.vector(message) for message in messages]
+        rows = [None] * len(messages) if dense is None else dense
+        vectors = [self.vector(message, row) for message, row in zip(messages, rows, strict=True)]
         ends = np.cumsum([0, *(len(vector.columns) for vector in vectors)])
         data = np.concatenate([vector.values for vector in vectors])
         columns = np.concatenate([vector.columns for vector in vectors])
