@@ -11,6 +11,8 @@ from contract.ticket import Request, TicketDraft
 # A later message changes the main cause only when it is clearly about something else.
 _NEW_CAUSE = 0.6
 _UNSURE_CAUSE = 0.5
+# What the desk is shown as another possibility.
+_WORTH_A_LOOK = 0.15
 
 _FREE_TEXT = {"branch": "branch_name", "event_time": "event_time_text", "product": "product", "name": "name"}
 _MAX_FREE_TEXT = 40
@@ -131,6 +133,7 @@ def _with_cause(draft: TicketDraft, turn: Turn) -> TicketDraft:
             cause_l1=best.code,
             cause_l2=best.detail,
             cause_confidence=best.confidence,
+            cause_runner_up=_runner_up(turn, second),
             cause_secondary=second or draft.cause_secondary or _other(draft.cause_l1, best.code),
         )
     if best.code == draft.cause_l1:
@@ -138,6 +141,12 @@ def _with_cause(draft: TicketDraft, turn: Turn) -> TicketDraft:
         changes = {"cause_l2": draft.cause_l2 or best.detail, "cause_secondary": draft.cause_secondary or second}
         return _update(draft, cause_confidence=confidence, **changes)
     return _update(draft, cause_secondary=draft.cause_secondary or best.finest)
+
+
+def _runner_up(turn: Turn, second: str | None) -> str | None:
+    """The next guess of the ranking, when it is no second matter of its own and no mere possibility."""
+    others = [it for it in turn.causes[1:] if it.finest != second and it.confidence >= _WORTH_A_LOOK]
+    return others[0].finest if others else None
 
 
 def _is_better(draft: TicketDraft, guess: CauseGuess) -> bool:

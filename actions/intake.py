@@ -121,7 +121,8 @@ class IntakeTurn:
         if self._playbook.taxonomy.cause(code) is None:
             return self._memory
         first = code.rstrip("abcde")
-        return self._with(cause_l1=first, cause_l2=code if code != first else None, cause_confidence=1.0)
+        detail = code if code != first else None
+        return self._with(cause_l1=first, cause_l2=detail, cause_confidence=1.0, cause_runner_up=None)
 
     # What the customer said
 

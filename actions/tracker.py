@@ -1,6 +1,6 @@
 """The only reader of Rasa's tracker: turns its dictionaries into types, and types back into slot events."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -114,8 +114,7 @@ def read_turn(tracker: Tracker) -> Turn:
         intent_confidence=float(intent.get("confidence") or 0.0),
         causes=tuple(
             CauseGuess(code=guess["code"], confidence=float(guess["confidence"]), detail=guess.get("detail"))
-            for guess in understanding.get("cause") or ()
-            if guess["code"] != "none"
+            for guess in _told(understanding.get("cause") or ())
         ),
         level=int(understanding.get("level") or 0),
         reasons=tuple(understanding.get("reasons") or ()),
@@ -127,6 +126,11 @@ def read_turn(tracker: Tracker) -> Turn:
         human_available=bool(metadata.get("human_available")),
         branches_version=int(metadata.get("branches_version") or 0),
     )
+
+
+def _told(ranking: Sequence[Mapping[str, Any]]) -> Sequence[Mapping[str, Any]]:
+    """The causes of a complaint; what is likelier no complaint has none, whatever stands behind `none` in the ranking."""
+    return () if ranking and ranking[0]["code"] == "none" else [it for it in ranking if it["code"] != "none"]
 
 
 def read_memory(tracker: Tracker) -> Memory:

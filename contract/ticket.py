@@ -49,7 +49,8 @@ class TicketDraft(Frozen):
     """The ticket as far as the conversation has come; every field may still be missing.
 
     Amounts are in yuan as a decimal string. `branch` is the branch code when the directory knows it, `branch_name` what to
-    show. Full card and identity numbers never stand here.
+    show. `cause_runner_up` is the second guess, while it is likely enough to be worth a look. Full card and identity numbers
+    never stand here.
     """
 
     nature: Nature = Nature.COMPLAINT
@@ -73,6 +74,7 @@ class TicketDraft(Frozen):
     cause_l2: str | None = None
     cause_secondary: str | None = None
     cause_confidence: float | None = None
+    cause_runner_up: str | None = None
     level: Level = 0
     level_peak: Level = 0
     tags: tuple[str, ...] = ()

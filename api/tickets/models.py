@@ -56,6 +56,7 @@ tickets = Table(
     Column("cause_l2", String(8)),
     Column("cause_secondary", String(8)),
     Column("cause_confidence", Float),
+    Column("cause_runner_up", String(8)),
     Column("std_code", String(64)),
     Column("classified_by", String(80), nullable=False),
     # Want

@@ -25,6 +25,11 @@ def _names(row: AnyRow, now: datetime, taxonomy: Taxonomy) -> dict[str, Any]:
     return {"state_label": label, "state_text": label, "cause_name": cause, "overdue": is_overdue(row, now)}
 
 
+def _other_guess(row: AnyRow, taxonomy: Taxonomy) -> dict[str, Any]:
+    runner_up = taxonomy.name(row.cause_runner_up) if row.cause_runner_up else None
+    return {"cause_runner_up_name": runner_up}
+
+
 def list_item(row: AnyRow, now: datetime, taxonomy: Taxonomy) -> dict[str, Any]:
     """The phone masked; the name in full, because a 称谓 is all there is."""
     item = {name: value for name, value in row._asdict().items() if name not in _INSIDE}
@@ -53,6 +58,7 @@ def detail(
         **wire(shown),
         "contact": row.phone,
         **_names(row, now, taxonomy),
+        **_other_guess(row, taxonomy),
         "clocks": clocks(row, now),
         "events": [event_item(event, seq) for seq, event in enumerate(events, start=1)],
         "allowed_events": [kind for kind in allowed_events(State(row.state)) if may(principal.role, kind)],

@@ -1,6 +1,6 @@
 """From margins and triggers to what the bot believes: intent, causes, level, and the customer's words that decided. Pure."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Dict, Optional, Tuple
 
@@ -43,10 +43,13 @@ _GUESS = 0.2
 # How likely a high level must be at least, with and without words of an own, present threat: to miss one is worse.
 _SOONER = {4: (0.12, 0.4), 3: (0.12, 0.4)}
 
+# Code, probability, second level.
+Cause = Tuple[str, float, Optional[str]]
+
 
 @dataclass(frozen=True)
 class Decision:
-    """`causes` holds (code, probability, detail), the likeliest first; a message that is no complaint has `none`.
+    """`causes` holds the likeliest first; of a message that is no complaint it is `none`, then what it might be all the same.
 
     `second` is the code of another cause that a part of the message tells clearly.
     """
@@ -54,7 +57,7 @@ class Decision:
     intent: str
     confidence: float
     nature: str
-    causes: Tuple[Tuple[str, float, Optional[str]], ...]
+    causes: Tuple[Cause, ...]
     second: Optional[str]
     level: int
     level_confidence: float
@@ -77,10 +80,13 @@ def decide(model: LinearModel, reading: Reading, dense: Optional[Floats] = None)
     margins = model.margins(vector)
     chances = _chances(model, margins)
     unclear = reason(reading, _known_share(model, reading)) if len(vector.columns) else "noise"
-    intent, confidence = (FALLBACK, 1.0) if unclear else _intent(model, margins, chances)
+    complaint = 0.0 if unclear else _complaint(model, margins)
+    intent, confidence = (FALLBACK, 1.0) if unclear else _intent(model, complaint, chances[INTENT])
     level, sureness = _level(model, reading, chances[LEVEL], calm=bool(unclear) and unclear != "pictures")
     complains = intent == COMPLAIN
-    causes = _causes(model, chances) if complains else ((NO_CAUSE, confidence, None),)
+    causes = _causes(model, chances)
+    if not complains:
+        causes = ((NO_CAUSE, 1 - complaint, None), *(_possible(causes, complaint)))
     return Decision(
         intent=intent,
         confidence=confidence,
@@ -127,19 +133,23 @@ def _known_share(model: LinearModel, reading: Reading) -> float:
     return sum(char in model.vocabulary.columns for char in chars) / len(chars) if chars else 0.0
 
 
-def _intent(model: LinearModel, margins: Floats, chances: Dict[str, Floats]) -> Tuple[str, float]:
+def _complaint(model: LinearModel, margins: Floats) -> float:
+    """How likely the message is a complaint."""
     nature, matter = (margins[None, model.heads[name].columns] for name in (NATURE, MATTER))
     first, second = nature_views(model.heads, nature, matter)[0]
     odds = model.nature[0] * first + model.nature[1] * second + model.nature[2]
-    complaint = float(1 / (1 + np.exp(-odds)))
-    best = int(chances[INTENT].argmax())
-    confidence = (1 - complaint) * float(chances[INTENT][best])
+    return float(1 / (1 + np.exp(-odds)))
+
+
+def _intent(model: LinearModel, complaint: float, intents: Floats) -> Tuple[str, float]:
+    best = int(intents.argmax())
+    confidence = (1 - complaint) * float(intents[best])
     if complaint >= 0.5 or (complaint >= _PERHAPS and confidence < _SURE_OF_INTENT):
         return COMPLAIN, complaint
     return (model.heads[INTENT].classes[best], confidence) if confidence >= _GUESS else (FALLBACK, 1 - confidence)
 
 
-def _causes(model: LinearModel, chances: Dict[str, Floats]) -> Tuple[Tuple[str, float, Optional[str]], ...]:
+def _causes(model: LinearModel, chances: Dict[str, Floats]) -> Tuple[Cause, ...]:
     ranked = sorted(zip(chances[CAUSE], model.heads[CAUSE].classes, strict=True), reverse=True)[:_MAX_CAUSES]
     return tuple(
         (code, float(chance), _detail(model, chances[DETAIL], code))
@@ -148,11 +158,18 @@ def _causes(model: LinearModel, chances: Dict[str, Floats]) -> Tuple[Tuple[str, 
     )
 
 
+def _possible(causes: Tuple[Cause, ...], complaint: float) -> Iterator[Cause]:
+    """What the matter would be, if the message were a complaint after all."""
+    for code, chance, detail in causes[: _MAX_CAUSES - 1]:
+        if complaint * chance >= _WORTH_NAMING:
+            yield code, complaint * chance, detail
+
+
 def _second(
     model: LinearModel,
     reading: Reading,
     grams: Sequence[Gram],
-    causes: Tuple[Tuple[str, float, Optional[str]], ...],
+    causes: Tuple[Cause, ...],
 ) -> Optional[str]:
     """The cause that a clause alone tells plainly; still more plainly when the message as a whole hardly suggests it."""
     main, suggested = causes[0][0], {code for code, _, _ in causes}

@@ -45,6 +45,13 @@ export function moment(value: unknown): string {
   return date.toLocaleString('zh-CN', { month: 'numeric', day: 'numeric', hour: '2-digit', minute: '2-digit', timeZone: 'Asia/Shanghai' })
 }
 
+/** What staff should know before they trust the cause; empty when nothing else was likely. */
+export function doubtOf(ticket: Record<string, unknown>): string {
+  if (!ticket['cause_runner_up']) return ''
+  const sure = typeof ticket['cause_confidence'] === 'number' ? `把握 ${Math.round(100 * ticket['cause_confidence'])}%，` : ''
+  return `${sure}也可能是 ${String(ticket['cause_runner_up'])} ${String(ticket['cause_runner_up_name'] ?? '')}`.trim()
+}
+
 export function cause(l1: string | null | undefined, l2?: string | null): string {
   return l1 ? `${l2 ?? l1} ${CAUSES[l1] ?? ''}` : '未分类'
 }
