@@ -1,6 +1,6 @@
 """From margins and triggers to what the bot believes: intent, causes, level, and the customer's words that decided. Pure."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Dict, Optional, Tuple
 
@@ -8,7 +8,7 @@ import numpy as np
 
 from bot.nlu.corpus import COMPLAIN, NO_CAUSE
 from bot.nlu.cutting import clauses
-from bot.nlu.features import Gram, spoken
+from bot.nlu.features import spoken
 from bot.nlu.guard import reason
 from bot.nlu.heads import (
     CAUSE,
@@ -23,7 +23,7 @@ from bot.nlu.heads import (
     from_details,
     nature_views,
 )
-from bot.nlu.linear import Floats, LinearModel, Vector, softmax
+from bot.nlu.linear import Floats, Ints, LinearModel, Vector, softmax
 from bot.nlu.reading import Reading
 from bot.nlu.reasons import deciding_words, for_cause, for_level
 
@@ -75,11 +75,11 @@ class Decision:
 
 def decide(model: LinearModel, reading: Reading, dense: Optional[Floats] = None) -> Decision:
     """Understands one message; `dense` is an encoder's vector of it, for a model that was trained with one."""
-    grams = reading.grams()
-    vector = model.vocabulary.vector((name for name, _, _ in grams), dense)
+    located = model.vocabulary.located(reading.grams())
+    vector = model.vocabulary.vector(located[:, 0], dense)
     margins = model.margins(vector)
     chances = _chances(model, margins)
-    unclear = reason(reading, _known_share(model, reading)) if len(vector.columns) else "noise"
+    unclear = reason(reading, _known_share(model, reading)) if len(located) else "noise"
     complaint = 0.0 if unclear else _complaint(model, margins)
     intent, confidence = (FALLBACK, 1.0) if unclear else _intent(model, complaint, chances[INTENT])
     level, sureness = _level(model, reading, chances[LEVEL], calm=bool(unclear) and unclear != "pictures")
@@ -92,28 +92,28 @@ def decide(model: LinearModel, reading: Reading, dense: Optional[Floats] = None)
         confidence=confidence,
         nature=COMPLAINT if complains else OTHER,
         causes=causes,
-        second=_second(model, reading, grams, causes) if complains else None,
+        second=_second(model, reading, located, causes) if complains else None,
         level=level,
         level_confidence=sureness,
-        cause_reasons=_cause_reasons(model, reading, grams, vector, causes[0][0], chances[DETAIL]) if complains else (),
-        level_reasons=_level_reasons(model, reading, grams, vector, level) if level else (),
+        cause_reasons=_cause_reasons(model, reading, located, vector, causes[0][0], chances[DETAIL])
+        if complains
+        else (),
+        level_reasons=_level_reasons(model, reading, located, vector, level) if level else (),
     )
 
 
 def _cause_reasons(
-    model: LinearModel, reading: Reading, grams: Sequence[Gram], vector: Vector, cause: str, details: Floats
+    model: LinearModel, reading: Reading, located: Ints, vector: Vector, cause: str, details: Floats
 ) -> Tuple[str, ...]:
-    return deciding_words(model, reading, grams, vector, for_cause(model, cause, details))
+    return deciding_words(model, reading, located, vector, for_cause(model, cause, details))
 
 
-def _level_reasons(
-    model: LinearModel, reading: Reading, grams: Sequence[Gram], vector: Vector, level: int
-) -> Tuple[str, ...]:
+def _level_reasons(model: LinearModel, reading: Reading, located: Ints, vector: Vector, level: int) -> Tuple[str, ...]:
     """Threats in full, then the words that weighed most."""
     threats = [
         (it.start, it.end) for it in reading.triggers if it.is_own and (it.kind.level or 0) >= max(level, _WATCHED)
     ]
-    return deciding_words(model, reading, grams, vector, for_level(model, level), threats)
+    return deciding_words(model, reading, located, vector, for_level(model, level), threats)
 
 
 def _chances(model: LinearModel, margins: Floats) -> Dict[str, Floats]:
@@ -168,22 +168,30 @@ def _possible(causes: Tuple[Cause, ...], complaint: float) -> Iterator[Cause]:
 def _second(
     model: LinearModel,
     reading: Reading,
-    grams: Sequence[Gram],
+    located: Ints,
     causes: Tuple[Cause, ...],
 ) -> Optional[str]:
     """The cause that a clause alone tells plainly; still more plainly when the message as a whole hardly suggests it."""
     main, suggested = causes[0][0], {code for code, _, _ in causes}
-    heads, best = model.heads, (0.0, "", np.zeros(0, dtype=np.float32))
+    best, told = 0.0, None
     for start, end in clauses(reading.message.text):
-        margins = model.margins(
-            model.vocabulary.vector(name for name, begin, stop in grams if start <= begin and stop <= end)
-        )
-        for code, chance in zip(heads[CAUSE].classes, softmax(_cause_logits(model, margins)), strict=True):
+        inside = (located[:, 1] >= start) & (located[:, 2] <= end)
+        for code, chance, detail in _of_clause(model, located[inside, 0]):
             bar = _TOLD_PLAINLY if code in suggested else _TOLD_VERY_PLAINLY
-            if code not in (main, _OTHER_CAUSE) and chance >= max(bar, best[0]):
-                best = (float(chance), code, margins)
-    _, code, margins = best
-    return (_detail(model, margins[heads[DETAIL].columns], code) or code) if code else None
+            if code not in (main, _OTHER_CAUSE) and chance >= max(bar, best):
+                best, told = chance, detail or code
+    return told
+
+
+def _of_clause(model: LinearModel, columns: Ints) -> Iterator[Cause]:
+    """The likely causes of a part of a message: the heads of both levels stand side by side in the matrix."""
+    first, last = model.heads[CAUSE].first, model.heads[DETAIL].columns.stop
+    margins = np.zeros(model.weights.shape[1], dtype=np.float32)
+    margins[first:last] = model.margins(model.vocabulary.vector(columns), first, last)
+    chances = softmax(_cause_logits(model, margins))
+    for code, chance in zip(model.heads[CAUSE].classes, chances, strict=True):
+        if chance >= _TOLD_PLAINLY:
+            yield code, float(chance), _detail(model, margins[model.heads[DETAIL].columns], code)
 
 
 def _detail(model: LinearModel, chances: Floats, code: str) -> Optional[str]:

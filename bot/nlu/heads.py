@@ -6,6 +6,7 @@ from itertools import accumulate, chain
 from typing import Any, List, Tuple
 
 import numpy as np
+import numpy.typing as npt
 
 from bot.nlu.corpus import CAUSES, first_level
 from bot.nlu.linear import Floats, Head
@@ -44,6 +45,12 @@ def _grouped(causes: Tuple[str, ...], details: Tuple[str, ...]) -> Tuple[List[in
     """The places of the details, cause by cause, and where each cause begins."""
     places = [[place for place, it in enumerate(details) if first_level(it) == cause] for cause in causes]
     return list(chain.from_iterable(places)), [0, *accumulate(map(len, places[:-1]))]
+
+
+@lru_cache(maxsize=8)
+def first_levels(causes: Tuple[str, ...], details: Tuple[str, ...]) -> npt.NDArray[np.int64]:
+    """For each detail the place of its cause."""
+    return np.array([causes.index(first_level(it)) for it in details])
 
 
 def cause_logits(blend: Sequence[float], cause: Floats, added: Floats) -> Floats:

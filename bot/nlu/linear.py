@@ -14,6 +14,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy.sparse import csr_matrix
 
+from bot.nlu.features import Gram
+
 Floats = npt.NDArray[np.float32]
 Ints = npt.NDArray[np.int32]
 
@@ -55,12 +57,12 @@ class Vocabulary:
         self.first_dense = int((self.families < _DENSE).sum())
 
     @classmethod
-    def fit(cls, messages: Iterable[Iterable[str]], dimensions: int = 0) -> "Vocabulary":
+    def fit(cls, messages: Iterable[Iterable[Gram]], dimensions: int = 0) -> "Vocabulary":
         """Keeps features of at least MIN_MESSAGES messages, and an encoder's `dimensions`."""
         counts: Counter[str] = Counter()
         total = 0
         for message in messages:
-            counts.update(set(message))
+            counts.update({name for name, _, _ in message})
             total += 1
         kept = sorted(name for name, count in counts.items() if count >= MIN_MESSAGES)
         numbers = np.array([counts[name] for name in kept], dtype=np.float32)
@@ -68,13 +70,16 @@ class Vocabulary:
         dense = [f"={sign}{at}" for sign in "+-" for at in range(dimensions)]
         return cls([*kept, *dense], np.concatenate([idf, np.ones(len(dense), dtype=np.float32)]))
 
-    def vector(self, grams: Iterable[str], dense: Optional[Floats] = None) -> Vector:
-        """Sublinear counts by rarity, each family scaled to its share, then the encoder's dimensions."""
+    def located(self, grams: Iterable[Gram]) -> Ints:
+        """The known features of a message (rows) with their column, start and end."""
         columns = self.columns
-        counts = Counter(column for column in map(columns.get, grams) if column is not None)
-        places = np.fromiter(counts.keys(), dtype=np.int32, count=len(counts))
-        numbers = np.fromiter(counts.values(), dtype=np.float32, count=len(counts))
-        values = (1 + np.log(numbers)) * self.idf[places] if len(counts) else numbers
+        rows = [(columns[name], start, end) for name, start, end in grams if name in columns]
+        return np.array(rows, dtype=np.int32).reshape(-1, 3)
+
+    def vector(self, columns: Ints, dense: Optional[Floats] = None) -> Vector:
+        """Sublinear counts by rarity, each family scaled to its share, then the encoder's dimensions."""
+        places, counts = np.unique(columns, return_counts=True)
+        values = (1 + np.log(counts)) * self.idf[places]
         families = self.families[places]
         norms = np.sqrt(np.bincount(families, weights=values * values, minlength=len(_SHARE)))
         scale = np.array(_SHARE, dtype=np.float32) / np.maximum(norms, 1e-9)
@@ -85,10 +90,10 @@ class Vocabulary:
             values = np.concatenate([values, (_SHARE[_DENSE] * halves).astype(np.float32)])
         return Vector(places, values)
 
-    def matrix(self, messages: Sequence[Iterable[str]], dense: Optional[Floats] = None) -> csr_matrix:
+    def matrix(self, messages: Sequence[Sequence[Gram]], dense: Optional[Floats] = None) -> csr_matrix:
         """Many messages at once, for training."""
         rows = [None] * len(messages) if dense is None else dense
-        vectors = [self.vector(message, row) for message, row in zip(messages, rows, strict=True)]
+        vectors = [self.vector(self.located(it)[:, 0], row) for it, row in zip(messages, rows, strict=True)]
         ends = np.cumsum([0, *(len(vector.columns) for vector in vectors)])
         data = np.concatenate([vector.values for vector in vectors])
         columns = np.concatenate([vector.columns for vector in vectors])
@@ -136,9 +141,9 @@ class LinearModel:
         # How a cause's own margin and that of its second levels add up (bot/nlu/heads.py).
         self.cause = tuple(cause)
 
-    def margins(self, vector: Vector) -> Floats:
-        """The margins of all heads for one message."""
-        found: Floats = vector.values @ self.weights[vector.columns] + self.bias
+    def margins(self, vector: Vector, first: int = 0, last: Optional[int] = None) -> Floats:
+        """The margins of all heads for one message, or of the columns from `first` to `last` alone."""
+        found: Floats = vector.values @ self.weights[vector.columns, first:last] + self.bias[first:last]
         return found
 
     def evidence(self, vector: Vector, columns: Floats) -> Floats:

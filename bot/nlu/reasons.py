@@ -1,14 +1,12 @@
 """The customer's own words that decided, true to the model: each feature's share of the decision, on the characters it came from. Pure."""
 
 from collections.abc import Iterable, Sequence
-from typing import Any, Dict, List, Tuple
+from typing import List, Tuple
 
 import numpy as np
 
-from bot.nlu.corpus import first_level
-from bot.nlu.features import Gram
-from bot.nlu.heads import CAUSE, DETAIL, LEVEL
-from bot.nlu.linear import Floats, LinearModel, Vector
+from bot.nlu.heads import CAUSE, DETAIL, LEVEL, first_levels
+from bot.nlu.linear import Floats, Ints, LinearModel, Vector
 from bot.nlu.reading import Reading
 
 _MAX_WORDS = 4
@@ -26,13 +24,11 @@ def for_cause(model: LinearModel, cause: str, details: Floats) -> Floats:
     own, lent = model.cause[:2]
     head, detail = model.heads[CAUSE], model.heads[DETAIL]
     columns = np.zeros(model.weights.shape[1], dtype=np.float32)
-    columns[head.columns] = own * _against_others(head.classes, cause)
-    mass: Dict[str, float] = {}
-    for chance, code in zip(details, detail.classes, strict=True):
-        mass[first_level(code)] = mass.get(first_level(code), 0.0) + float(chance)
-    share = np.array([chance / mass[first_level(code)] for chance, code in zip(details, detail.classes, strict=True)])
-    signs = dict(zip(head.classes, _against_others(head.classes, cause), strict=True))
-    columns[detail.columns] = lent * share * np.array([signs[first_level(code)] for code in detail.classes])
+    signs = _against_others(head.classes, cause)
+    columns[head.columns] = own * signs
+    causes = first_levels(head.classes, detail.classes)
+    mass = np.bincount(causes, details, len(head.classes))
+    columns[detail.columns] = lent * signs[causes] * details / mass[causes]
     return columns
 
 
@@ -51,15 +47,13 @@ def _against_others(classes: Sequence[str], name: str) -> Floats:
 
 
 def deciding_words(
-    model: LinearModel,
-    reading: Reading,
-    grams: Iterable[Gram],
-    vector: Vector,
-    target: Floats,
-    first: Iterable[Range] = (),
+    model: LinearModel, reading: Reading, located: Ints, vector: Vector, target: Floats, first: Iterable[Range] = ()
 ) -> Tuple[str, ...]:
-    """`first` in full, then the words that carried most evidence for the target, in the customer's spelling."""
-    evidence = _evidence_by_char(model, reading, grams, vector, target)
+    """`first` in full, then the words that carried most evidence for the target, in the customer's spelling.
+
+    `located` are the message's features with their places (`Vocabulary.located`), `vector` is made of them.
+    """
+    evidence = _evidence_by_char(len(reading.message.text), located, vector, model.evidence(vector, target))
     words: List[str] = []
     for start, end in [*first, *_strongest(reading, evidence)]:
         begin, stop = reading.message.to_raw(start, end)
@@ -69,22 +63,19 @@ def deciding_words(
     return tuple(words[:_MAX_WORDS])
 
 
-def _evidence_by_char(
-    model: LinearModel, reading: Reading, grams: Iterable[Gram], vector: Vector, target: Floats
-) -> Any:
-    places = model.vocabulary.columns
-    spans: Dict[int, List[Range]] = {}
-    for name, start, end in grams:
-        if name in places and end > start:
-            spans.setdefault(places[name], []).append((start, end))
-    found = np.zeros(len(reading.message.text), dtype=np.float32)
-    for column, share in zip(vector.columns, model.evidence(vector, target), strict=True):
-        for start, end in spans.get(int(column), ()):
-            found[start:end] += share / (len(spans[int(column)]) * (end - start))
+def _evidence_by_char(length: int, located: Ints, vector: Vector, shares: Floats) -> Floats:
+    """Each feature's share in equal parts on its occurrences, and of each on its characters."""
+    columns, starts, ends = located[located[:, 2] > located[:, 1]].T
+    places = np.searchsorted(vector.columns, columns)
+    times = np.bincount(places, minlength=len(shares))
+    density = shares[places] / (times[places] * (ends - starts))
+    steps = np.bincount(starts, density, length + 1) - np.bincount(ends, density, length + 1)
+    found: Floats = np.cumsum(steps)[:length].astype(np.float32)
     return found
 
 
-def _strongest(reading: Reading, evidence: Any) -> List[Range]:
-    scored = [(float(evidence[start:end].sum()), start, end) for word, start, end in reading.words if len(word) > 1]
+def _strongest(reading: Reading, evidence: Floats) -> List[Range]:
+    sums = np.concatenate([[0.0], np.cumsum(evidence)])
+    scored = [(float(sums[end] - sums[start]), start, end) for word, start, end in reading.words if len(word) > 1]
     scored = sorted((it for it in scored if it[0] > 0), reverse=True)
     return [(start, end) for score, start, end in scored if score >= _DECISIVE * scored[0][0]]
