@@ -34,6 +34,8 @@ _OTHER = re.compile(r"^(?:stories|rules|responses|forms|lookup|regex|synonym):",
 class CorpusMessage(Message):
     """A line of the corpus. No component of ours changes it, so it is neither copied nor fingerprinted twice."""
 
+    _cached_fingerprint: Optional[str]
+
     def __deepcopy__(self, memo: Dict[int, Any]) -> "CorpusMessage":
         return self
 
@@ -47,7 +49,7 @@ class CorpusMessage(Message):
         if self._cached_fingerprint is None:
             said = repr(sorted(self.data.items())).encode()
             self._cached_fingerprint = hashlib.blake2b(said, digest_size=16).hexdigest()
-        return str(self._cached_fingerprint)
+        return self._cached_fingerprint
 
 
 class CorpusImporter(RasaFileImporter):

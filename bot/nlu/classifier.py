@@ -15,7 +15,7 @@ from bot.nlu.decision import decide
 from bot.nlu.encoder import Encoder, digest
 from bot.nlu.fitting import fit
 from bot.nlu.linear import LinearModel
-from bot.nlu.reading import Reading, read
+from bot.nlu.reading import Reading, read_all
 
 
 @DefaultV1Recipe.register(DefaultV1Recipe.ComponentType.INTENT_CLASSIFIER, is_trainable=True)
@@ -42,9 +42,9 @@ class ComplaintClassifier(TrainedComponent):
 
     def learn(self, examples: Sequence[Example], folder: Path) -> None:
         """See parent class."""
-        texts = [example.text for example in examples]
+        texts = tuple(example.text for example in examples)
         dense = self._encoder.vectors(texts) if self._encoder else None
-        fit(examples, [read(text) for text in texts], dense).save(folder)
+        fit(examples, read_all(texts), dense).save(folder)
 
     def read(self, folder: Path) -> None:
         """See parent class."""

@@ -12,7 +12,8 @@ from rasa.shared.nlu.training_data.message import Message
 from bot.nlu.branches import directory
 from bot.nlu.component import READING, SPANS, TrainedComponent
 from bot.nlu.corpus import Example
-from bot.nlu.spans import SpanTagger, fit, training_row
+from bot.nlu.reading import read_all
+from bot.nlu.spans import SpanTagger, fit, telling_rows
 from bot.nlu.values import value_of
 
 _FILE = "spans.crfsuite"
@@ -28,7 +29,8 @@ class EntityExtractor(TrainedComponent):
 
     def learn(self, examples: Sequence[Example], folder: Path) -> None:
         """See parent class."""
-        fit((training_row(example) for example in examples), folder / _FILE)
+        readings = read_all(tuple(example.text for example in examples))
+        fit(telling_rows(examples, readings), folder / _FILE)
 
     def read(self, folder: Path) -> None:
         """See parent class."""

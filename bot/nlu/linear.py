@@ -158,7 +158,7 @@ class LinearModel:
             "bias": self.bias,
             "idf": self.vocabulary.idf,
         }
-        np.savez_compressed(folder / _WEIGHTS_FILE, **arrays)
+        np.savez(folder / _WEIGHTS_FILE, **arrays)  # Rasa packs the model
         stored = {
             "heads": [asdict(it) for it in self.heads.values()],
             "nature": self.nature,

@@ -1,6 +1,7 @@
 """Reads a message once for everybody: cut, normalised, segmented, its triggers found, its features listed."""
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import List, Tuple
 
 from bot.nlu.cutting import kept_ranges
@@ -43,3 +44,9 @@ def cut_and_normalised(raw: str) -> Normalised:
 def read(raw: str) -> Reading:
     """Both steps, for training and tests."""
     return reading_of(cut_and_normalised(raw))
+
+
+@lru_cache(maxsize=1)
+def read_all(texts: Tuple[str, ...]) -> Tuple[Reading, ...]:
+    """The training texts, read once for both components that learn from them."""
+    return tuple(read(text) for text in texts)
