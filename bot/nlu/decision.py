@@ -29,7 +29,7 @@ from bot.nlu.reasons import deciding_words, for_cause, for_level
 
 FALLBACK = "nlu_fallback"
 # A place of the ranking below this is noise.
-_WORTH_NAMING = 0.05
+_WORTH_NAMING = 0.02
 _MAX_CAUSES = 3
 _OTHER_CAUSE = "C99"
 # How sure a clause must be by itself to add a second cause.
@@ -41,7 +41,7 @@ _PERHAPS, _SURE_OF_INTENT = 0.35, 0.3
 # An intent below this is not acted on.
 _GUESS = 0.2
 # How likely a high level must be at least, with and without words of an own, present threat: to miss one is worse.
-_SOONER = {4: (0.12, 0.4), 3: (0.12, 0.4)}
+_SOONER = {4: (0.12, 0.4), 3: (0.2, 0.35)}
 
 # Code, probability, second level.
 Cause = Tuple[str, float, Optional[str]]

@@ -4,6 +4,7 @@ Each head is a support vector machine and a naive Bayes model over the same feat
 is one matrix again: no cost per message, and the words that decided stay exact. benchmarks/README.md has what else was tried.
 """
 
+import re
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -19,7 +20,7 @@ from sklearn.svm import LinearSVC
 from bot.nlu.corpus import COMPLAIN, Example
 from bot.nlu.heads import CAUSE, COMPLAINT, DETAIL, INTENT, LEVEL, MATTER, NATURE, OTHER, from_details, nature_views
 from bot.nlu.linear import Floats, Head, LinearModel, Vocabulary, softmax
-from bot.nlu.reading import Reading
+from bot.nlu.reading import Reading, read
 
 _PENALTY = 1.0
 # Looser than the default of 1e-4: a quarter of the time, the same scores.
@@ -27,6 +28,8 @@ _TOLERANCE = 0.1
 _SMOOTHING = 0.05
 _FOLDS = 2
 _SEED = 7
+# A recogniser writes no signs: anger must also be heard in the words. So the level learns from both.
+_SIGNS = re.compile(r"[！!？?]+")
 # liblinear works without Python's lock.
 _THREADS = 2
 
@@ -59,8 +62,8 @@ class Fitted:
     held_out: Floats
 
 
-def tasks_of(examples: Sequence[Example]) -> List[Task]:
-    """What each head learns from which examples."""
+def tasks_of(examples: Sequence[Example], unsigned: Sequence[int] = ()) -> List[Task]:
+    """What each head learns from which rows: the examples, and behind them once more the `unsigned` ones."""
     complains = np.array([example.intent == COMPLAIN for example in examples])
     everything, complaints, others = np.arange(len(examples)), np.flatnonzero(complains), np.flatnonzero(~complains)
     return [
@@ -69,7 +72,11 @@ def tasks_of(examples: Sequence[Example]) -> List[Task]:
         Task(INTENT, others, np.array([examples[row].intent for row in others])),
         Task(CAUSE, complaints, np.array([examples[row].cause for row in complaints])),
         Task(DETAIL, complaints, np.array([examples[row].detail or examples[row].cause for row in complaints])),
-        Task(LEVEL, everything, np.array([str(example.level) for example in examples])),
+        Task(
+            LEVEL,
+            np.arange(len(examples) + len(unsigned)),
+            np.array([str(examples[row].level) for row in (*everything, *unsigned)]),
+        ),
     ]
 
 
@@ -77,9 +84,12 @@ def fit(examples: Sequence[Example], readings: Sequence[Reading], dense: Optiona
     """Fits vocabulary and all heads, and how heads lend each other evidence. `dense`: an encoder's vectors, one a row."""
     grams = [reading.grams() for reading in readings]
     vocabulary = Vocabulary.fit(grams, dimensions=0 if dense is None else dense.shape[1])
-    matrix, folds = vocabulary.matrix(grams, dense), folds_of(examples)
+    unsigned = [row for row, reading in enumerate(readings) if _SIGNS.search(reading.message.text)]
+    rows = [*range(len(examples)), *unsigned]
+    grams += [read(_SIGNS.sub(" ", readings[row].message.text)).grams() for row in unsigned]
+    matrix, folds = vocabulary.matrix(grams, None if dense is None else dense[rows]), folds_of(examples)[rows]
     # The heads with most classes take longest: they come first, so that no thread waits at the end.
-    tasks = tasks_of(examples)
+    tasks = tasks_of(examples, unsigned)
     longest_first = sorted(tasks, key=lambda task: -len(task.classes))
     with ThreadPoolExecutor(_THREADS) as pool:
         done = list(pool.map(lambda task: _fitted(task, matrix[task.rows], folds[task.rows]), longest_first))
@@ -118,7 +128,7 @@ def folds_of(examples: Sequence[Example]) -> Rows:
 def _nature(heads: Sequence[Head], found: Dict[str, Fitted]) -> Tuple[float, ...]:
     """Weights of both views of the nature and the bias: their weighted sum is the log odds of a complaint."""
     views = nature_views({it.name: it for it in heads}, found[NATURE].held_out, found[MATTER].held_out)
-    machine = LogisticRegression(class_weight="balanced").fit(views, found[NATURE].task.labels == COMPLAINT)
+    machine = LogisticRegression().fit(views, found[NATURE].task.labels == COMPLAINT)
     return (*map(float, machine.coef_[0]), float(machine.intercept_[0]))
 
 

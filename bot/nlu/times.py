@@ -40,6 +40,8 @@ _SPOKEN = (
     ("下半晌", "下午"),
 )
 _VAGUE_TAIL = re.compile(r"(?:的时候|那天|左右|前后|多钟|多|来钟|许|不到|刚过|附近|以后|之后|前儿|吧|呢|啊)+$")
+# "二十号前" has no beginning.
+_ENDLESS = frozenset({"-inf", "inf"})
 _NOW = frozenset("刚才 刚刚 刚 方才 现在 这会儿 此刻".split())
 # Counters are open in the day: "一点五十" without a word for the time of day is the afternoon.
 _AFTERNOON = range(1, 7)
@@ -83,7 +85,7 @@ def _day_or_moment(text: str, base: datetime) -> Optional[datetime]:
         found = _parser()(text, time_base=base)
     except Exception:  # noqa: BLE001 - the parser raises whatever comes for words it does not know
         return None
-    if found.get("type") not in ("time_point", "time_span"):
+    if found.get("type") not in ("time_point", "time_span") or _ENDLESS & set(found["time"]):
         return None
     start, end = (datetime.strptime(it, "%Y-%m-%d %H:%M:%S") for it in found["time"])  # noqa: DTZ007 - wall clock
     return start if end - start <= timedelta(days=1) else None

@@ -39,7 +39,15 @@ def project(root: Path, config: Optional[Dict[str, Any]] = None) -> Path:
     for name in ("rules", "stories"):
         (root / "data" / name).symlink_to(ROOT / "data" / name)
     intents = Domain.load(ROOT / "bot" / "domain").intents
-    examples = [{"intent": intent, "examples": f"- {intent} 一\n- {intent} 二\n"} for intent in sorted(intents)]
+    labels = {"level": 0, "voice": "test"}
+    examples = [
+        {
+            "intent": intent,
+            "metadata": {**labels, "cause": "C99"} if intent == "complain" else labels,
+            "examples": f"- {intent} 一\n- {intent} 二\n",
+        }
+        for intent in sorted(intents)
+    ]
     examples = [it for it in examples if not it["intent"].startswith(("session_", "restart", "back", "out_of_scope/"))]
     _write(root / "data" / "nlu" / "examples.yml", {"version": "3.1", "nlu": examples})
     _write(root / "config.yml", config or _CONFIG)

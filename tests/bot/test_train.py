@@ -232,6 +232,21 @@ class TestBrokenData:
         assert not list((broken / "models").glob("*"))
 
 
+def test_faulty_examples_stop_the_training_with_file_line_and_reason(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    root = tmp_path / "project"
+    project(root)
+    block = "- intent: complain\n  metadata: {cause: C77, level: 1, voice: chat}\n  examples: |\n    - 卡吞了\n"
+    _write(root / "data" / "nlu" / "chat.yml", f'version: "3.1"\nnlu:\n{block}')
+
+    code, out, err = _main(root, monkeypatch, capfd)
+
+    assert (code, out) == (1, "")
+    assert err == "训练数据有错，没有训练：\nchat.yml:3: cause 没有 C77 这个代码\n"
+    assert not list((root / "models").glob("*"))
+
+
 class TestTheProgram:
     def test_trains_once_and_again_after_a_change(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
