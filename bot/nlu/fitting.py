@@ -27,6 +27,8 @@ _PENALTY = 1.0
 _TOLERANCE = 0.1
 _SMOOTHING = 0.05
 _FOLDS = 2
+# A calm question that is answered with "抱歉给您带来不好的体验" costs trust; a complaint that is missed costs more.
+_OTHERS_WEIGH = 1.5
 _SEED = 7
 # A recogniser writes no signs: anger must also be heard in the words. So the level learns from both.
 _SIGNS = re.compile(r"[！!？?]+")
@@ -128,7 +130,9 @@ def folds_of(examples: Sequence[Example]) -> Rows:
 def _nature(heads: Sequence[Head], found: Dict[str, Fitted]) -> Tuple[float, ...]:
     """Weights of both views of the nature and the bias: their weighted sum is the log odds of a complaint."""
     views = nature_views({it.name: it for it in heads}, found[NATURE].held_out, found[MATTER].held_out)
-    machine = LogisticRegression().fit(views, found[NATURE].task.labels == COMPLAINT)
+    machine = LogisticRegression(class_weight={True: 1.0, False: _OTHERS_WEIGH}).fit(
+        views, found[NATURE].task.labels == COMPLAINT
+    )
     return (*map(float, machine.coef_[0]), float(machine.intercept_[0]))
 
 

@@ -19,8 +19,6 @@ GOLDEN, RECORDED = HERE / "golden.jsonl", HERE / "figures.json"
 # A Wednesday: the values of times in golden.jsonl are counted from it.
 NOW = "2026-11-25T10:00:00+08:00"
 _MAY_FALL = 0.02
-# Points that another spelling may cost (issue: robustness), and what a measurement on 340 messages wavers.
-_MAY_COST = 3.0 + 1.0
 
 
 @pytest.fixture(scope="module")
@@ -28,29 +26,34 @@ def report() -> Report:
     return evaluate(read_labelled(GOLDEN), NOW)
 
 
-def recorded() -> Mapping[str, float]:
-    found: Mapping[str, float] = json.loads(RECORDED.read_text(encoding="utf-8"))
+def recorded(part: str) -> Mapping[str, float]:
+    """`figures` by name; `lost`: the points that another spelling costs, by spelling and figure."""
+    found: Mapping[str, float] = json.loads(RECORDED.read_text(encoding="utf-8"))[part]
     return found
 
 
+def lost(report: Report) -> dict[str, float]:
+    return {f"{name}：{label}": points for name, by in report.dropped.items() for label, points in by.items()}
+
+
 @pytest.mark.timeout(300)
-@pytest.mark.parametrize("name", sorted(recorded()))
+@pytest.mark.parametrize("name", sorted(recorded("figures")))
 def test_no_figure_falls(report: Report, name: str) -> None:
     figure = next(it for it in report.figures if it.name == name)
     assert figure.value is not None
-    fallen = (figure.value - recorded()[name]) * (1 if figure.at_most else -1)
+    fallen = (figure.value - recorded("figures")[name]) * (1 if figure.at_most else -1)
 
-    assert fallen <= _MAY_FALL, f"{figure.label}：{recorded()[name]:.3f} → {figure.value:.3f}"
+    assert fallen <= _MAY_FALL, f"{figure.label}：{recorded('figures')[name]:.3f} → {figure.value:.3f}"
 
 
 def test_every_figure_is_recorded(report: Report) -> None:
-    assert set(recorded()) == {it.name for it in report.figures if it.value is not None}
+    assert set(recorded("figures")) == {it.name for it in report.figures if it.value is not None}
 
 
-def test_another_spelling_costs_little(report: Report) -> None:
-    lost = {(name, label): points for name, by in report.dropped.items() for label, points in by.items()}
+def test_another_spelling_costs_no_more(report: Report) -> None:
+    risen = {name: points - recorded("lost")[name] for name, points in lost(report).items()}
 
-    assert {key: points for key, points in lost.items() if points > _MAY_COST} == {}
+    assert {name: points for name, points in risen.items() if points > 100 * _MAY_FALL} == {}
 
 
 def test_nothing_of_it_is_trained_on() -> None:
@@ -61,7 +64,9 @@ def test_nothing_of_it_is_trained_on() -> None:
 
 if __name__ == "__main__":
     reached = evaluate(read_labelled(GOLDEN), NOW)
-    RECORDED.write_text(
-        json.dumps({it.name: round(it.value, 4) for it in reached.figures if it.value is not None}, indent=1) + "\n"
-    )
+    found = {
+        "figures": {it.name: round(it.value, 4) for it in reached.figures if it.value is not None},
+        "lost": {name: round(points, 1) for name, points in lost(reached).items()},
+    }
+    RECORDED.write_text(json.dumps(found, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     print(markdown(reached.tables()))
