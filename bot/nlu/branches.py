@@ -18,6 +18,7 @@ _KIND = re.compile(
     r"(?:支行|分行|网点|营业厅|营业部|营业室|营业所|分理处|储蓄所|储蓄点|银行|那家|那个|的|这家|所|点|行)+$"
 )
 _MIN_CORE = 2
+_STREET = re.compile(r"(?:^|[省市区县镇])([^\W\d省市区县镇]{1,6}?(?:大街|大道|路|街|巷))")
 # Below this the likeness of two sounds is chance (rapidfuzz ratio, 0..100).
 _ALIKE = 88.0
 
@@ -35,11 +36,15 @@ class BranchDirectory:
 
     def __init__(self, branches: Iterable[Mapping[str, Any]]) -> None:
         self._by_name: Dict[str, Known] = {}
+        streets: List[Tuple[str, Known]] = []
         for branch in branches:
             known = Known(str(branch["code"]), str(branch["name"]))
+            streets += [(street, known) for street in _STREET.findall(str(branch.get("address") or ""))]
             for name in (known.name, *(branch.get("aliases") or ())):
                 self._by_name[str(name).lower()] = known
         self._by_core = _unique((_core(name), known) for name, known in self._by_name.items())
+        # "东大街那家": the street, where only one branch stands in it and none is called so.
+        self._by_core = {**_unique(streets), **self._by_core}
         self._by_sound = _unique((_sound(core), known) for core, known in self._by_core.items())
         self._sounds: Tuple[str, ...] = tuple(self._by_sound)
         # A bare "人民医院" may be the hospital.

@@ -17,6 +17,9 @@ BRANCHES = BranchDirectory(
         {"code": "B2", "name": "南湖支行", "aliases": ["万象城网点"]},
         {"code": "B3", "name": "桂林路支行", "aliases": []},
         {"code": "B4", "name": "桂林路营业部", "aliases": []},
+        {"code": "B5", "name": "开发区支行", "aliases": [], "address": "云汀市高新区创业大道12号"},
+        {"code": "B6", "name": "大学城支行", "aliases": [], "address": "学府路3号"},
+        {"code": "B7", "name": "北门支行", "aliases": [], "address": "学府路88号"},
     ]
 )
 
@@ -65,6 +68,8 @@ BRANCHES = BranchDirectory(
         ("branch", "万象城网点", {"code": "B2", "name": "南湖支行"}),
         ("branch", "南胡支行", {"code": "B2", "name": "南湖支行"}),
         ("branch", "桂林路", None),
+        ("branch", "创业大道那家网点", {"code": "B5", "name": "开发区支行"}),
+        ("branch", "学府路那家", None),
         ("branch", "北京路支行", None),
         ("person", "3号窗口的柜员", None),
     ],
