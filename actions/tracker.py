@@ -57,6 +57,7 @@ class Turn:
     intent_confidence: float
     causes: tuple[CauseGuess, ...]
     level: int
+    # The words that decided the level.
     reasons: tuple[str, ...]
     spans: tuple[Span, ...]
     choice: str | None
@@ -117,7 +118,7 @@ def read_turn(tracker: Tracker) -> Turn:
             for guess in _told(understanding.get("cause") or ())
         ),
         level=int(understanding.get("level") or 0),
-        reasons=tuple(understanding.get("reasons") or ()),
+        reasons=tuple(understanding.get("level_reasons") or understanding.get("reasons") or ()),
         spans=tuple(Span(type=item["type"], text=item.get("text") or "", value=item.get("value")) for item in found),
         choice=metadata.get("choice"),
         conversation_id=metadata.get("conversation_id") or tracker.sender_id,

@@ -86,7 +86,10 @@ class CauseGuess(Frozen):
 
 
 class Understanding(Frozen):
-    """What the assistant understood of one message (api.md, `/v1/understand`)."""
+    """What the assistant understood of one message (api.md, `/v1/understand`).
+
+    `reasons` are the customer's own words that decided, those of the level first once it is 2 or more; then apart for both.
+    """
 
     intent: Intent
     nature: Literal["complaint", "other"]
@@ -94,6 +97,8 @@ class Understanding(Frozen):
     level: int = Field(ge=0, le=4)
     level_confidence: float
     reasons: tuple[str, ...] = ()
+    cause_reasons: tuple[str, ...] = ()
+    level_reasons: tuple[str, ...] = ()
     entities: tuple[Entity, ...] = ()
 
 

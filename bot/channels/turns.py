@@ -148,7 +148,7 @@ def understanding(found: Mapping[str, Any], text: str) -> Dict[str, Any]:
         "cause": [_pick(guess, "code confidence detail") for guess in found["cause"]],
         "level": int(found["level"]),
         "level_confidence": float(found["level_confidence"]),
-        "reasons": list(found.get("reasons") or ()),
+        **{name: list(found.get(name) or ()) for name in ("reasons", "cause_reasons", "level_reasons")},
         "entities": [
             {**_pick(it, "type text value"), "start": it["start"] + shift, "end": it["end"] + shift}
             for it in found["entities"]

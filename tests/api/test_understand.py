@@ -17,6 +17,7 @@ async def test_every_field_of_the_contract_is_there(bridge: Bridge) -> None:
     (item,) = (await understand(bridge, [{"id": "a", "text": "交班让我等"}])).json()["items"]
     assert set(item) == {
         "id", "intent", "nature", "cause", "level", "level_confidence", "reasons", "entities",
+        "cause_reasons", "level_reasons",
     }  # fmt: skip
     assert item["cause"][0] == {"code": "C5", "confidence": 0.9, "detail": "C5a"}
 

@@ -189,6 +189,7 @@ class TestTheCustomersWords:
             "level": 2,
             "level_confidence": 1,
             "reasons": ("大声",),
+            "level_reasons": ("大声",),
             "entities": [{"type": "amount", "text": "五百", "value": 500, "start": 1, "end": 3, "rule": "x"}],
             "internal": [{"type": "tag"}],
         }
@@ -200,6 +201,8 @@ class TestTheCustomersWords:
             "level": 2,
             "level_confidence": 1.0,
             "reasons": ["大声"],
+            "cause_reasons": [],
+            "level_reasons": ["大声"],
             "entities": [{"type": "amount", "text": "五百", "value": 500, "start": 2, "end": 4}],
         }
 
