@@ -92,6 +92,8 @@ class FakeBot:
             "level": 1,
             "level_confidence": 0.8,
             "reasons": ["交班"],
+            "cause_reasons": ["交班"],
+            "level_reasons": [],
             "entities": entities,
         }
 
