@@ -13,7 +13,7 @@ from bot.state import TurnState
 DRAFT_FIELDS = (
     "nature narrative_raw summary branch branch_name event_time event_time_text product amount request customer_quote "
     "name phone card_tail staff_described representative_count special_group cause_l1 cause_l2 cause_secondary "
-    "cause_confidence level level_peak tags trigger_phrases script_ids_used accepted_explanation hours_fault "
+    "cause_confidence cause_runner_up level level_peak tags trigger_phrases script_ids_used accepted_explanation hours_fault "
     "callback_wanted"
 ).split()
 

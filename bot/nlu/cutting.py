@@ -11,7 +11,7 @@ LIMIT = 600
 _HEAD = 150
 _TAIL = 150
 _PIECE = 100
-_TELLING = 8
+_TELLING = 4
 _PAUSE = re.compile(r"[，。！？；,!?;\s…~]+")
 _END = re.compile(r"[。！？!?；;\n]+|(?<=[^\d])[,，\s]+")
 _COMPLAINT = re.compile(
