@@ -126,8 +126,8 @@ def _chances(model: LinearModel, margins: Floats) -> Dict[str, Floats]:
 
 def _cause_logits(model: LinearModel, margins: Floats) -> Floats:
     cause, detail = model.heads[CAUSE], model.heads[DETAIL]
-    added = from_details(cause.classes, detail.classes, margins[detail.columns])
-    return cause_logits(model.cause, margins[cause.columns], added)
+    added = from_details(cause.classes, detail.classes, margins[..., detail.columns])
+    return cause_logits(model.cause, margins[..., cause.columns], added)
 
 
 def _known_share(model: LinearModel, reading: Reading) -> float:
@@ -168,33 +168,22 @@ def _possible(causes: Tuple[Cause, ...], complaint: float) -> Iterator[Cause]:
             yield code, complaint * chance, detail
 
 
-def _second(
-    model: LinearModel,
-    reading: Reading,
-    located: Ints,
-    causes: Tuple[Cause, ...],
-) -> Optional[str]:
+def _second(model: LinearModel, reading: Reading, located: Ints, causes: Tuple[Cause, ...]) -> Optional[str]:
     """The cause that a clause alone tells plainly; still more plainly when the message as a whole hardly suggests it."""
-    main, suggested = causes[0][0], {code for code, _, _ in causes}
-    best, told = 0.0, None
-    for start, end in clauses(reading.message.text):
-        inside = (located[:, 1] >= start) & (located[:, 2] <= end)
-        for code, chance, detail in _of_clause(model, located[inside, 0]):
-            bar = _TOLD_PLAINLY if code in suggested else _TOLD_VERY_PLAINLY
-            if code not in (main, _OTHER_CAUSE) and chance >= max(bar, best):
-                best, told = chance, detail or code
-    return told
-
-
-def _of_clause(model: LinearModel, columns: Ints) -> Iterator[Cause]:
-    """The likely causes of a part of a message: the heads of both levels stand side by side in the matrix."""
-    first, last = model.heads[CAUSE].first, model.heads[DETAIL].columns.stop
-    margins = np.zeros(model.weights.shape[1], dtype=np.float32)
-    margins[first:last] = model.margins(model.vocabulary.vector(columns), first, last)
+    told = clauses(reading.message.text)
+    if not told:
+        return None
+    columns = np.unique(located[:, 0])
+    margins = model.vocabulary.parts(columns, located, told) @ model.weights[columns] + model.bias
     chances = softmax(_cause_logits(model, margins))
-    for code, chance in zip(model.heads[CAUSE].classes, chances, strict=True):
-        if chance >= _TOLD_PLAINLY:
-            yield code, float(chance), _detail(model, margins[model.heads[DETAIL].columns], code)
+    best, second = 0.0, None
+    main, suggested = causes[0][0], {code for code, _, _ in causes}
+    for clause, place in np.argwhere(chances >= _TOLD_PLAINLY):
+        code, chance = model.heads[CAUSE].classes[place], float(chances[clause, place])
+        bar = _TOLD_PLAINLY if code in suggested else _TOLD_VERY_PLAINLY
+        if code not in (main, _OTHER_CAUSE) and chance >= max(bar, best):
+            best, second = chance, _detail(model, margins[clause, model.heads[DETAIL].columns], code) or code
+    return second
 
 
 def _detail(model: LinearModel, chances: Floats, code: str) -> Optional[str]:

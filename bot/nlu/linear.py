@@ -90,6 +90,25 @@ class Vocabulary:
             values = np.concatenate([values, (_SHARE[_DENSE] * halves).astype(np.float32)])
         return Vector(places, values)
 
+    def parts(self, columns: Ints, located: Ints, ranges: Sequence[Tuple[int, int]]) -> Floats:
+        """What `vector` would give for each range of a message alone (ranges × columns), in a few steps for all of them.
+
+        `columns` are those of the whole message's vector; ranges are in order and do not overlap.
+        """
+        starts, ends = np.array(ranges).T
+        place = np.searchsorted(starts, located[:, 1], side="right") - 1
+        inside = (place >= 0) & (located[:, 2] <= ends[place])
+        counts = np.zeros((len(ranges), len(columns)), dtype=np.float32)
+        np.add.at(counts, (place[inside], np.searchsorted(columns, located[inside, 0])), 1)
+        values = np.where(counts > 0, 1 + np.log(np.maximum(counts, 1)), 0) * self.idf[columns]
+        families = self.families[columns]
+        for family, share in enumerate(_SHARE[:_DENSE]):
+            own = families == family
+            norms = np.sqrt((values[:, own] ** 2).sum(axis=1, keepdims=True))
+            values[:, own] *= share / np.maximum(norms, 1e-9)
+        found: Floats = values.astype(np.float32)
+        return found
+
     def matrix(self, messages: Sequence[Sequence[Gram]], dense: Optional[Floats] = None) -> csr_matrix:
         """Many messages at once, for training."""
         rows = [None] * len(messages) if dense is None else dense
@@ -141,9 +160,9 @@ class LinearModel:
         # How a cause's own margin and that of its second levels add up (bot/nlu/heads.py).
         self.cause = tuple(cause)
 
-    def margins(self, vector: Vector, first: int = 0, last: Optional[int] = None) -> Floats:
-        """The margins of all heads for one message, or of the columns from `first` to `last` alone."""
-        found: Floats = vector.values @ self.weights[vector.columns, first:last] + self.bias[first:last]
+    def margins(self, vector: Vector) -> Floats:
+        """The margins of all heads for one message."""
+        found: Floats = vector.values @ self.weights[vector.columns] + self.bias
         return found
 
     def evidence(self, vector: Vector, columns: Floats) -> Floats:
