@@ -1,6 +1,7 @@
 """`make evaluate FILE=labelled.jsonl`: how well the trained model understands labelled messages (docs/labelling.md).
 
-Each line: `{"id", "text", "nature", "cause", "level", "entities": [{"type", "text", "value"?}]}`. Prints the tables and leaves
+Each line: `{"id", "text", "nature", "cause", "level", "entities": [{"type", "text", "value"?}], "now"?}`, where `now` is when the
+message was written. Prints the tables and leaves
 a page and a plot in `benchmarks/results/`. The file is never trained on.
 """
 
@@ -19,11 +20,13 @@ RESULTS = ROOT / "benchmarks" / "results"
 _ROBUST = ("cause_macro_f1", "complaint_f1", "level_macro_f1")
 
 
-def evaluate(items: Sequence[dict[str, Any]], now: str | None = None) -> Report:
+def evaluate(items: Sequence[dict[str, Any]]) -> Report:
     """Understands the messages as they stand and once for each perturbation."""
-    texts = [str(it["text"]) for it in items]
-    variants = [texts, *([change(text) for text in texts] for change in PERTURBATIONS.values())]
-    answers, milliseconds = understood([text for variant in variants for text in variant], now)
+    variants = [
+        list(items),
+        *([{**it, "text": change(it["text"])} for it in items] for change in PERTURBATIONS.values()),
+    ]
+    answers, milliseconds = understood([it for variant in variants for it in variant])
     by_variant = [
         [Pair(item, found) for item, found in zip(items, answers[at : at + len(items)], strict=True)]
         for at in range(0, len(answers), len(items))

@@ -66,15 +66,13 @@ def read_labelled(file: Path) -> list[dict[str, Any]]:
     return items
 
 
-def understood(texts: Sequence[str], now: str | None = None) -> tuple[list[dict[str, Any]], list[float]]:
-    """What the newest model understands of each text, and the milliseconds each took, in the same order.
+def understood(items: Sequence[dict[str, Any]]) -> tuple[list[dict[str, Any]], list[float]]:
+    """What the newest model understands of each item's `text`, and the milliseconds each took, in the same order.
 
-    `now` is the moment at which the messages were written (RFC 3339). Raises EvaluationError when the bot does not answer.
+    `now` in an item is the moment at which the message was written (RFC 3339). Raises EvaluationError when the bot does not answer.
     """
-    moment = {"now": now} if now else {}
-    lines = "".join(
-        json.dumps({"id": str(at), "text": text, **moment}, ensure_ascii=False) + "\n" for at, text in enumerate(texts)
-    )
+    told = [{name: it[name] for name in ("text", "now") if name in it} for it in items]
+    lines = "".join(json.dumps(it, ensure_ascii=False) + "\n" for it in told)
     environment = {
         **os.environ,
         "PYTHONPATH": f"{ROOT / 'bot' / 'stand_ins'}{os.pathsep}{ROOT}",

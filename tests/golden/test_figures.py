@@ -16,14 +16,12 @@ from benchmarks.report import Report, markdown
 
 HERE = Path(__file__).resolve().parent
 GOLDEN, RECORDED = HERE / "golden.jsonl", HERE / "figures.json"
-# A Wednesday: the values of times in golden.jsonl are counted from it.
-NOW = "2026-11-25T10:00:00+08:00"
 _MAY_FALL = 0.02
 
 
 @pytest.fixture(scope="module")
 def report() -> Report:
-    return evaluate(read_labelled(GOLDEN), NOW)
+    return evaluate(read_labelled(GOLDEN))
 
 
 def recorded(part: str) -> Mapping[str, float]:
@@ -63,7 +61,7 @@ def test_nothing_of_it_is_trained_on() -> None:
 
 
 if __name__ == "__main__":
-    reached = evaluate(read_labelled(GOLDEN), NOW)
+    reached = evaluate(read_labelled(GOLDEN))
     found = {
         "figures": {it.name: round(it.value, 4) for it in reached.figures if it.value is not None},
         "lost": {name: round(points, 1) for name, points in lost(reached).items()},
