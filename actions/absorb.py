@@ -11,6 +11,8 @@ from contract.ticket import Request, TicketDraft
 # A later message changes the main cause only when it is clearly about something else.
 _NEW_CAUSE = 0.6
 _UNSURE_CAUSE = 0.5
+# Below it the words that weighed most for the level say nothing to a reader.
+_HEATED = 2
 # What the desk is shown as another possibility.
 _WORTH_A_LOOK = 0.15
 
@@ -65,7 +67,7 @@ def _with_level(draft: TicketDraft, turn: Turn) -> TicketDraft:
     """The peak never falls within a conversation (domain.md 6.3)."""
     peak = max(draft.level_peak, turn.level)
     reasons = draft.trigger_phrases
-    if turn.level >= draft.level_peak and turn.level > 0:
+    if turn.level >= max(draft.level_peak, _HEATED):
         reasons = _union(reasons, turn.reasons[:3])
     return _update(draft, level=turn.level, level_peak=peak, trigger_phrases=reasons)
 
