@@ -66,7 +66,7 @@ def figures(pairs: Sequence[Pair]) -> list[Figure]:
         ),
         Figure("entity_f1", "实体 F1（类型与文字完全一致）", _entity_f1(pairs), 0.90),
         Figure("values_right", "金额、时间、电话的值正确（标了值的）", _values_right(pairs), 0.95),
-        Figure("cause_ece", "原因的校准误差 ECE", ece(_cause_confidences(complaints)), 0.05, at_most=True),
+        Figure("cause_ece", "原因的校准误差 ECE", ece(confidences(pairs)), 0.05, at_most=True),
         Figure("level_ece", "等级的校准误差 ECE", ece(level_confidences(pairs)), 0.05, at_most=True),
     ]
 
@@ -102,7 +102,8 @@ def entity_counts(pairs: Iterable[Pair]) -> dict[str, Counter[str]]:
 
 def confidences(pairs: Iterable[Pair]) -> list[tuple[float, bool]]:
     """How sure of the first cause, and whether it was right: for complaints that were taken for one."""
-    return _cause_confidences([it for it in pairs if it.is_complaint])
+    told = [it for it in pairs if it.is_complaint and it.taken_for_complaint]
+    return [(float(it.found["cause"][0]["confidence"]), _cause_is_right(it)) for it in told]
 
 
 def level_confidences(pairs: Iterable[Pair]) -> list[tuple[float, bool]]:
@@ -171,11 +172,6 @@ def _recall(pairs: Sequence[Pair], level: int) -> float | None:
 
 def _precision(pairs: Sequence[Pair], level: int) -> float | None:
     return _share([it for it in pairs if it.found["level"] >= level], lambda it: it.wanted["level"] >= level)
-
-
-def _cause_confidences(complaints: Iterable[Pair]) -> list[tuple[float, bool]]:
-    told = [it for it in complaints if it.taken_for_complaint]
-    return [(float(it.found["cause"][0]["confidence"]), _cause_is_right(it)) for it in told]
 
 
 def _entity_f1(pairs: Sequence[Pair]) -> float | None:
