@@ -2,7 +2,7 @@
 
 import re
 from datetime import time
-from typing import Annotated
+from typing import Annotated, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
@@ -27,18 +27,23 @@ Days = Annotated[str, AfterValidator(_check_days)]
 WallTime = Annotated[time, AfterValidator(_check_minutes)]
 
 
-class Hours(Frozen):
-    """One published opening span; `days` counts Monday as 1. A lunch break is two spans."""
+class Span(Frozen):
+    """Opening and closing on one day."""
 
-    days: Days
     open: WallTime
     close: WallTime
 
     @model_validator(mode="after")
-    def _ordered(self) -> "Hours":
+    def _ordered(self) -> Self:
         if self.open >= self.close:
             raise ValueError(f"开门 {self.open:%H:%M} 应早于关门 {self.close:%H:%M}")
         return self
+
+
+class Hours(Span):
+    """One published opening span; `days` counts Monday as 1. A lunch break is two spans."""
+
+    days: Days
 
 
 class HandoverSlot(Frozen):
@@ -48,19 +53,24 @@ class HandoverSlot(Frozen):
     end: WallTime
 
     @model_validator(mode="after")
-    def _ordered(self) -> "HandoverSlot":
+    def _ordered(self) -> Self:
         if self.start >= self.end:
             raise ValueError(f"交班开始 {self.start:%H:%M} 应早于结束 {self.end:%H:%M}")
         return self
 
 
 class BranchFacts(Frozen):
-    """Everything about a branch but its code."""
+    """Everything about a branch but its code.
+
+    A weekend day that the State Council made a working day (调休) has Monday's hours. On a public holiday the hours are
+    `holiday_hours` (empty: closed); where it is null, those of a Sunday.
+    """
 
     name: str = Field(min_length=2, max_length=60)
     aliases: tuple[str, ...] = ()
     address: str | None = None
     hours: tuple[Hours, ...] = Field(min_length=1)
+    holiday_hours: tuple[Span, ...] | None = None
     handover: tuple[HandoverSlot, ...] = ()
     window_open_in_handover: bool = False
     windows: int | None = Field(default=None, ge=0)

@@ -1,68 +1,32 @@
 """The organisation's own words and numbers, read from `playbook/` and checked before anything starts.
 
-Every number stands in a list of dated values, because rules change: ask for the value of a day, never for "the" value.
+Every number stands in a list of dated values, because rules change (contract/dated.py).
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from datetime import date
-from itertools import pairwise
-from typing import Annotated, Literal, Self, TypeVar
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
 from contract.base import Frozen
 from contract.branch import Branch
+from contract.dated import AnyCause, CauseCode, Dated, DetailCode, Sourced, check_no_overlap, in_force
+from contract.script import Script
+from contract.ticket import Nature
 from contract.turn import Asks
-
-CauseCode = Annotated[str, Field(pattern=r"^C(\d{1,2})$")]
-DetailCode = Annotated[str, Field(pattern=r"^C\d{1,2}[a-e]$")]
-AnyCause = Annotated[str, Field(pattern=r"^C\d{1,2}[a-e]?$")]
-ScriptId = Annotated[str, Field(pattern=r"^X\d{2}$")]
-
-# V: read in the named source; P: our own proposal. W (weak source) and R (recall) never reach a customer as fact.
-Reliability = Literal["V", "P", "W", "R"]
-
-
-class Dated(Frozen):
-    """In force from `effective_from` to the day before `effective_to` (None: until further notice)."""
-
-    effective_from: date
-    effective_to: date | None = None
-
-    def holds_on(self, day: date) -> bool:
-        return self.effective_from <= day and (self.effective_to is None or day < self.effective_to)
-
-
-class Sourced(Dated):
-    """A dated statement with where it comes from and how sure that is."""
-
-    source: str = Field(min_length=2)
-    reliability: Reliability
-
-
-_T = TypeVar("_T", bound=Dated)
-
-
-def in_force(values: Sequence[_T], day: date) -> _T | None:
-    """The one value in force on `day`; the loader has made sure that they do not overlap."""
-    return next((value for value in values if value.holds_on(day)), None)
-
-
-def _check_no_overlap(values: Sequence[Dated], what: str) -> None:
-    ordered = sorted(values, key=lambda value: value.effective_from)
-    for earlier, later in pairwise(ordered):
-        if earlier.effective_to is None or earlier.effective_to > later.effective_from:
-            raise ValueError(
-                f"{what} 的有效期不能重叠：{earlier.effective_from} 的一条应在 {later.effective_from} 前结束"
-            )
 
 
 class CauseDetail(Frozen):
-    """A second-level cause; `asks` replaces the first level's where that does not fit (a call has no branch)."""
+    """A second-level cause; `asks`, `business_channel` and `business_category` replace the first level's where those do not
+    fit (a call has no branch).
+    """
 
     code: DetailCode
     name: str
     asks: tuple[Asks, ...] | None = None
+    business_channel: str | None = None
+    business_category: str | None = None
 
 
 class Cause(Frozen):
@@ -72,6 +36,8 @@ class Cause(Frozen):
     name: str
     asks: tuple[Asks, ...] = ()
     standard_reason: str
+    business_channel: str | None = None
+    business_category: str | None = None
     details: tuple[CauseDetail, ...] = ()
 
     @model_validator(mode="after")
@@ -82,14 +48,24 @@ class Cause(Frozen):
         return self
 
 
+class Business(Frozen):
+    """A value of face B (业务类别) of the standard, and the words that mean it."""
+
+    name: str
+    words: tuple[str, ...] = ()
+
+
 class Taxonomy(Frozen):
-    """`taxonomy.yml`: all causes; `standard` names the standard that `standard_reason` refers to."""
+    """`taxonomy.yml`: all causes; `standard` names the standard that `standard_reason`, `business_channel` (face A) and
+    `businesses` (face B) refer to. Of the businesses the first whose words are told holds, the last where none is.
+    """
 
     standard: str
     standard_note: str
     effective_from: date
     effective_to: date | None = None
     source: str
+    businesses: tuple[Business, ...] = Field(min_length=1)
     causes: tuple[Cause, ...] = Field(min_length=1)
 
     @model_validator(mode="after")
@@ -113,6 +89,26 @@ class Taxonomy(Frozen):
         detail = next((detail for detail in cause.details if detail.code == code), None)
         return cause.asks if detail is None or detail.asks is None else detail.asks
 
+    def channel(self, code: str | None) -> str | None:
+        """Through which channel of the bank the business was done that is complained of (face A); None: not told by the cause."""
+        cause, detail = self._both(code)
+        return (detail and detail.business_channel) or (cause and cause.business_channel) or None
+
+    def business(self, product: str | None, story: str, code: str | None) -> str:
+        """The business (face B): by the cause where that says it, by the product named, else by the story."""
+        cause, detail = self._both(code)
+        if told := (detail and detail.business_category) or (cause and cause.business_category):
+            return told
+        for text in (product or "", story):
+            for business in self.businesses:
+                if any(word in text for word in business.words):
+                    return business.name
+        return self.businesses[-1].name
+
+    def _both(self, code: str | None) -> tuple[Cause | None, CauseDetail | None]:
+        cause = self.cause(code) if code else None
+        return cause, next((detail for detail in cause.details if detail.code == code), None) if cause else None
+
     def name(self, code: str) -> str:
         """The Chinese name of any code; the code itself when it is unknown."""
         cause = self.cause(code)
@@ -122,9 +118,13 @@ class Taxonomy(Frozen):
 
 
 class Route(Dated):
-    """Who handles a cause (or every ticket from `level_min` on) and who gets a copy; `restricted` hides it from others."""
+    """Who handles a cause, a nature, or every ticket from `level_min` on, and who gets a copy.
+
+    `restricted` seals the matter: nobody but the handler and those who see everything knows of it.
+    """
 
     causes: tuple[AnyCause, ...] = ()
+    natures: tuple[Nature, ...] = ()
     level_min: int | None = Field(default=None, ge=0, le=4)
     handler: str
     copied: tuple[str, ...] = ()
@@ -133,21 +133,31 @@ class Route(Dated):
 
 
 class Routing(Frozen):
-    """`routing.yml`. A route by level wins over one by detail, that over one by first-level cause, then `fallback`."""
+    """`routing.yml`. A sealed nature (举报) wins over everything; then level, a sealed cause, nature, detail, cause, `fallback`."""
 
     routes: tuple[Route, ...] = Field(min_length=1)
     fallback: str
 
-    def route(self, *, cause: str | None, detail: str | None, level: int, day: date) -> Route | None:
+    def route(
+        self, *, cause: str | None, detail: str | None, level: int, day: date, nature: str = Nature.COMPLAINT
+    ) -> Route | None:
         valid = [route for route in self.routes if route.holds_on(day)]
+        by_nature = next((route for route in valid if nature in route.natures), None)
+        if by_nature is not None and by_nature.restricted:
+            return by_nature
         by_level = [route for route in valid if route.level_min is not None and level >= route.level_min]
         if by_level:
             return max(by_level, key=lambda route: route.level_min or 0)
-        for code in (detail, cause):
-            for route in valid:
-                if code is not None and code in route.causes:
-                    return route
-        return None
+        codes = [code for code in (detail, cause) if code is not None]
+        by_cause = next((route for code in codes for route in valid if code in route.causes), None)
+        # A suggestion about staff misconduct is still about staff misconduct.
+        sealed = by_cause is not None and by_cause.restricted
+        return by_cause if sealed or by_nature is None else by_nature
+
+    def seals(self, *, nature: str, cause: str | None, detail: str | None, day: date) -> bool:
+        """By the matter alone: a tip about staff stays closed when anger sends it to another unit."""
+        route = self.route(cause=cause, detail=detail, level=0, day=day, nature=nature)
+        return route is not None and route.restricted
 
 
 class DatedNumber(Sourced):
@@ -167,7 +177,7 @@ class Clock(Frozen):
 
     @model_validator(mode="after")
     def _no_overlap(self) -> Self:
-        _check_no_overlap(self.values, self.kind)
+        check_no_overlap(self.values, self.kind)
         return self
 
 
@@ -180,7 +190,7 @@ class Threshold(Frozen):
 
     @model_validator(mode="after")
     def _no_overlap(self) -> Self:
-        _check_no_overlap(self.values, self.name)
+        check_no_overlap(self.values, self.name)
         return self
 
 
@@ -189,6 +199,12 @@ class Sla(Frozen):
 
     clocks: tuple[Clock, ...] = Field(min_length=1)
     thresholds: tuple[Threshold, ...] = ()
+    figures: tuple["Figure", ...] = ()
+
+    def figures_on(self, day: date) -> Mapping[str, str]:
+        """What customers may be told on a day, by name; what is not sure (W, R) is left out."""
+        held = {figure.name: in_force(figure.values, day) for figure in self.figures}
+        return {name: value.text for name, value in held.items() if value and value.reliability in ("V", "P")}
 
     def clock(
         self, kind: str, *, level: int, day: date, complexity: str = "simple"
@@ -230,83 +246,25 @@ class Phrases(Frozen):
         return tuple(phrase for group in self.forbidden for phrase in group.phrases if phrase in text)
 
 
-Condition = Literal[
-    "branch_known",
-    "event_time_known",
-    "in_handover",
-    "outside_handover",
-    "published_open",
-    "published_closed",
-    "window_open",
-    "window_closed",
-    "machines_known",
-    "nearest_known",
-    "amount_known",
-    "fraud_now",
-]
+class Figure(Frozen):
+    """A number that customers may be told, by name: texts say `{name}` and never the number itself.
 
-# What a text may name; `actions/explain.py` fills them, and a variant whose slot is empty is passed over.
-PLACEHOLDERS = frozenset(
-    {
-        "bank",
-        "branch_name",
-        "hours",
-        "handover",
-        "machines",
-        "nearest",
-        "windows",
-        "heard",
-        "amount",
-        "product",
-        "cause_name",
-    }
-)
-
-
-class Variant(Frozen):
-    """One wording. It is used when all of `when` hold, the cause is among `causes` (empty: any) and the level fits.
-
-    `parts` are sent as separate bubbles of at most 80 characters (one idea each). `fault` means: the explanation is not good
-    enough, the ticket records a fault of ours. `asks_nothing` is implied: questions never stand here.
+    `text` is what the customer reads, unit included ("5万元", "15日").
     """
 
-    causes: tuple[AnyCause, ...] = ()
-    level_min: int = Field(default=0, ge=0, le=4)
-    level_max: int = Field(default=4, ge=0, le=4)
-    when: tuple[Condition, ...] = ()
-    fault: bool = False
-    parts: tuple[Annotated[str, Field(min_length=4, max_length=80)], ...] = Field(min_length=1)
-
-
-class ScriptVersion(Dated):
-    """One version of a script; `basis` lists the facts it rests on, with source and reliability."""
-
-    version: int = Field(ge=1)
-    basis: tuple[Sourced, ...] = Field(min_length=1)
-    variants: tuple[Variant, ...] = Field(min_length=1)
-
-    @model_validator(mode="after")
-    def _only_sure_facts(self) -> Self:
-        for fact in self.basis:
-            if fact.reliability in ("W", "R"):
-                raise ValueError(f"话术不能以 {fact.reliability} 级来源为依据：{fact.source}")
-        return self
-
-
-class Script(Frozen):
-    """`explanations/Xnn.yml`. `causes`: for which causes it is offered; `needs`: what must be known before it is said."""
-
-    id: ScriptId
-    topic: str
-    causes: tuple[AnyCause, ...] = ()
-    needs: tuple[Asks, ...] = ()
-    must_state: str
-    versions: tuple[ScriptVersion, ...] = Field(min_length=1)
+    name: Annotated[str, Field(pattern=r"^[a-z_]+$")]
+    values: tuple["DatedText", ...] = Field(min_length=1)
 
     @model_validator(mode="after")
     def _no_overlap(self) -> Self:
-        _check_no_overlap(self.versions, self.id)
+        check_no_overlap(self.values, self.name)
         return self
+
+
+class DatedText(Sourced):
+    """A statement with its life."""
+
+    text: str = Field(min_length=1, max_length=20)
 
 
 class Organisation(Frozen):
@@ -316,6 +274,10 @@ class Organisation(Frozen):
     short_name: str
     hotline: str
     human_hours: tuple[str, ...] = ()
+    # How customers are addressed everywhere: 您, or 你 where a bank prefers it.
+    address: Literal["您", "你"] = "您"
+    # What explanations may state about the whole bank, by placeholder (`home_visit: 可以预约上门办理`).
+    facts: Mapping[str, str] = Field(default_factory=dict)
 
 
 class Playbook(Frozen):

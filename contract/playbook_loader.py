@@ -1,7 +1,8 @@
 """Reads `playbook/`: a mistake names the file, the line and what was expected, in Chinese, for whoever edits it."""
 
-import csv
+import re
 import string
+from collections.abc import Set
 from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
@@ -12,9 +13,17 @@ from ruamel.yaml.comments import CommentedMap, CommentedSeq
 from ruamel.yaml.error import MarkedYAMLError
 
 from contract.branch import Branch
-from contract.playbook import PLACEHOLDERS, Organisation, Phrases, Playbook, Routing, Script, Sla, Taxonomy
+from contract.branch_csv import read_branches
+from contract.playbook import Organisation, Phrases, Playbook, Routing, Sla, Taxonomy
+from contract.script import PLACEHOLDERS, Script
+from contract.table import CellError
 
 _M = TypeVar("_M", bound=BaseModel)
+
+# An amount of money or a deadline in plain words; those come from sla.yml alone.
+_FIGURE = re.compile(
+    r"[\d零一二三四五六七八九十百千两几半]+(?:\.\d+)?\s*(?:万|千|百)?(?:元|块钱|%|％|个工作日|工作日|日内|天内|天|个?小时|分钟|个月|周内|年内)"
+)
 
 _EXPECTED = {
     "missing": "缺少这一项",
@@ -25,6 +34,7 @@ _EXPECTED = {
     "date_type": "应为日期，例如 2026-01-01",
     "string_type": "应为文字",
     "bool_parsing": "应为 true 或 false",
+    "enum": "只能是 {expected}",
     "time_parsing": "应为 24 小时制的时:分，例如 09:00",
     "tuple_type": "应为列表",
     "model_type": "应为若干“名称: 值”",
@@ -66,12 +76,7 @@ def cached_playbook(directory: Path) -> Playbook:
 
 
 def _load(path: Path, model: type[_M]) -> _M:
-    try:
-        text = path.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        raise PlaybookError(path, None, "找不到这个文件") from None
-    except UnicodeDecodeError as error:
-        raise PlaybookError(path, None, "应为 UTF-8 编码的文本") from error
+    text = _text(path)
     try:
         data = YAML(typ="rt").load(text)
     except MarkedYAMLError as error:
@@ -83,6 +88,16 @@ def _load(path: Path, model: type[_M]) -> _M:
         # A misspelt name is reported twice, as missing and as unknown; the unknown one has a line.
         first = min(error.errors(), key=lambda found: found["type"] == "missing")
         raise PlaybookError(path, _line(data, first["loc"]), _sentence(first)) from error
+
+
+def _text(path: Path) -> str:
+    try:
+        # Byte for byte: a line break inside a quoted cell must stay what it is.
+        return path.read_bytes().decode("utf-8")
+    except FileNotFoundError:
+        raise PlaybookError(path, None, "找不到这个文件") from None
+    except UnicodeDecodeError as error:
+        raise PlaybookError(path, None, "应为 UTF-8 编码的文本") from error
 
 
 def _plain(node: Any) -> Any:
@@ -109,58 +124,26 @@ def _line(data: Any, location: tuple[int | str, ...]) -> int | None:
 
 
 def _sentence(error: Any) -> str:
-    field = ".".join(str(part) for part in error["loc"]) or "文件"
+    if error["type"] == "value_error":
+        return _reason(error)
+    return f"{'.'.join(str(part) for part in error['loc']) or '文件'}：{_reason(error)}"
+
+
+def _reason(error: Any) -> str:
     if error["type"] == "value_error":
         return str(error["ctx"]["error"])
-    expected = _EXPECTED.get(error["type"], error["msg"])
+    known = _EXPECTED.get(error["type"])
+    expected = known.format_map(error.get("ctx") or {}) if known else error["msg"]
     value = "" if error["type"] in ("missing", "extra_forbidden") else f"，现在是 {error['input']!r}"
-    return f"{field}：{expected}{value}"
+    return f"{expected}{value}"
 
 
 def _load_branches(path: Path) -> tuple[Branch, ...]:
     try:
-        rows = list(csv.DictReader(path.read_text(encoding="utf-8-sig").splitlines()))
-    except FileNotFoundError:
-        raise PlaybookError(path, None, "找不到这个文件") from None
-    branches: list[Branch] = []
-    for line, row in enumerate(rows, start=2):
-        try:
-            branch = Branch.model_validate(_branch_row(row))
-        except (ValidationError, ValueError) as error:
-            reason = _sentence(error.errors()[0]) if isinstance(error, ValidationError) else str(error)
-            raise PlaybookError(path, line, reason) from error
-        if any(known.code == branch.code for known in branches):
-            raise PlaybookError(path, line, f"网点代码 {branch.code} 重复")
-        branches.append(branch)
-    if not branches:
-        raise PlaybookError(path, 1, "至少应有一个网点")
-    return tuple(branches)
-
-
-def _branch_row(row: dict[str, str]) -> dict[str, Any]:
-    """A CSV row in the shape of Branch: `1-5 09:00-12:00;…` for hours, `12:00-12:20;…` for handover, `;` between names."""
-    hours = []
-    for part in _split(row["hours"]):
-        days, _, span = part.partition(" ")
-        opening, _, closing = span.partition("-")
-        hours.append({"days": days, "open": opening, "close": closing})
-    handover = [dict(zip(("start", "end"), part.split("-"), strict=True)) for part in _split(row["handover"])]
-    return {
-        "code": row["code"],
-        "name": row["name"],
-        "aliases": _split(row["aliases"]),
-        "address": row["address"] or None,
-        "hours": hours,
-        "handover": handover,
-        "window_open_in_handover": row["window_open_in_handover"].strip().lower() in ("true", "yes", "1", "是"),
-        "windows": row["windows"] or None,
-        "machines": row["machines"] or None,
-        "nearest": _split(row["nearest"]),
-    }
-
-
-def _split(cell: str | None) -> list[str]:
-    return [part.strip() for part in (cell or "").split(";") if part.strip()]
+        return read_branches(_text(path), _reason)
+    except CellError as error:
+        reason = f"{error.column}：{error.reason}" if error.column else error.reason
+        raise PlaybookError(path, error.line, reason) from error
 
 
 def _check_script(path: Path, script: Script, playbook: Playbook) -> None:
@@ -168,21 +151,33 @@ def _check_script(path: Path, script: Script, playbook: Playbook) -> None:
     for code in script.causes:
         if playbook.taxonomy.cause(code) is None:
             raise PlaybookError(path, None, f"原因 {code} 不在 taxonomy.yml 中")
+    known = PLACEHOLDERS | playbook.organisation.facts.keys() | _sure_figures(playbook)
     for version in script.versions:
         for variant in version.variants:
-            for part in variant.parts:
-                _check_part(path, part, playbook)
+            for text in (variant.spoken, *(line for wording in variant.wordings for line in wording.lines)):
+                _check_text(path, text, known, playbook)
 
 
-def _check_part(path: Path, part: str, playbook: Playbook) -> None:
+def _sure_figures(playbook: Playbook) -> set[str]:
+    """Figures that have ever been sure enough to tell."""
+    return {
+        figure.name
+        for figure in playbook.sla.figures
+        if any(value.reliability in ("V", "P") for value in figure.values)
+    }
+
+
+def _check_text(path: Path, text: str, known: Set[str], playbook: Playbook) -> None:
     line = next(
-        (number for number, text in enumerate(path.read_text("utf-8").splitlines(), 1) if part[:12] in text), None
+        (number for number, row in enumerate(path.read_text("utf-8").splitlines(), 1) if text[:12] in row), None
     )
-    unknown = {name for _, name, _, _ in string.Formatter().parse(part) if name} - PLACEHOLDERS
+    unknown = {name for _, name, _, _ in string.Formatter().parse(text) if name} - known
     if unknown:
         raise PlaybookError(
-            path, line, f"不认识的占位符 {'、'.join(sorted(unknown))}，可用：{'、'.join(sorted(PLACEHOLDERS))}"
+            path, line, f"不认识的占位符 {'、'.join(sorted(unknown))}，可用：{'、'.join(sorted(known))}"
         )
-    forbidden = playbook.phrases.violations(part)
+    if (figure := _FIGURE.search(text)) is not None:
+        raise PlaybookError(path, line, f"“{figure.group()}”是金额或时限，请写进 sla.yml 的 figures，文案里用占位符")
+    forbidden = playbook.phrases.violations(text)
     if forbidden:
         raise PlaybookError(path, line, f"含有禁语“{forbidden[0]}”（见 phrases.yml）")

@@ -1,5 +1,6 @@
 """The complaint as a form: field names are those of the ticket everywhere (bot slots, api, desk)."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, Literal
@@ -45,12 +46,21 @@ class Request(StrEnum):
     OTHER = "其他"
 
 
+class FieldSource(Frozen):
+    """Where a field's value comes from, and how sure it is (0..1); below a threshold one closed question is asked."""
+
+    source: Literal["said", "known", "typed", "inferred"]
+    confidence: float = Field(ge=0, le=1)
+
+
 class TicketDraft(Frozen):
     """The ticket as far as the conversation has come; every field may still be missing.
 
     Amounts are in yuan as a decimal string. `branch` is the branch code when the directory knows it, `branch_name` what to
-    show. `cause_runner_up` is the second guess, while it is likely enough to be worth a look. Full card and identity numbers
-    never stand here.
+    show. `cause_runner_up` is the second guess, while it is likely enough to be worth a look. `is_agent` and `agent_kind` say
+    that somebody complains for another (3号令 art 14), `authorization` what was said about the paper. `level_course` are the
+    levels in the order in which they changed, `explanation_levels` the level after each explanation, by its label.
+    `missing_fields` were asked for and not learned. Full card and identity numbers never stand here.
     """
 
     nature: Nature = Nature.COMPLAINT
@@ -68,6 +78,11 @@ class TicketDraft(Frozen):
     phone: str | None = None
     card_tail: str | None = None
     staff_described: str | None = None
+    customer_type: Literal["个人", "对公"] | None = None
+    anonymous: bool = False
+    is_agent: bool = False
+    agent_kind: Literal["agent", "heir"] | None = None
+    authorization: Literal["promised", "none"] | None = None
     representative_count: int | None = None
     special_group: tuple[str, ...] = ()
     cause_l1: str | None = None
@@ -75,14 +90,21 @@ class TicketDraft(Frozen):
     cause_secondary: str | None = None
     cause_confidence: float | None = None
     cause_runner_up: str | None = None
+    business_category: str | None = None
+    business_channel: str | None = None
+    incident_id: str | None = None
     level: Level = 0
     level_peak: Level = 0
+    level_course: tuple[Level, ...] = ()
     tags: tuple[str, ...] = ()
     trigger_phrases: tuple[str, ...] = ()
     script_ids_used: tuple[str, ...] = ()
+    explanation_levels: Mapping[str, Level] = Field(default_factory=dict)
     accepted_explanation: Literal["yes", "no", "unasked"] = "unasked"
     hours_fault: bool = False
     callback_wanted: bool = False
+    missing_fields: tuple[str, ...] = ()
+    sources: Mapping[str, FieldSource] = Field(default_factory=dict)
 
 
 class TicketCreate(TicketDraft):

@@ -25,6 +25,9 @@ Asks = Literal[
     "satisfaction",
     "ticket_no",
     "phone_tail",
+    "authorization",
+    "representative_count",
+    "cause",
 ]
 
 

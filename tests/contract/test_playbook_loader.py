@@ -33,11 +33,12 @@ def _replace(path: Path, old: str, new: str) -> int:
         ("taxonomy.yml", "name: 业务差错", "nmae: 业务差错", "没有这一项"),
         ("taxonomy.yml", "code: C1a", "code: C2z", "code"),
         ("routing.yml", "handler: 应急领导小组", "handler: [", "YAML"),
+        ("routing.yml", "natures: [表扬]", "natures: [夸奖]", "只能是"),
         ("explanations/X10.yml", "都是防止钱被别人取走", "您应该理解", "禁语"),
         (
             "explanations/X02.yml",
-            "{branch_name}公示的营业时间是{hours}，您到的时候",
-            "{brunch}公示的营业时间是{hours}，您到的时候",
+            "{branch_name}公示的营业时间是{hours}，您来的时候",
+            "{brunch}公示的营业时间是{hours}，您来的时候",
             "占位符",
         ),
         ("explanations/X11.yml", "effective_to: 2026-01-01\n    basis", "effective_to: null\n    basis", "重叠"),
@@ -120,6 +121,26 @@ class TestTheDemonstrationBank:
         route = playbook.routing.route(cause=cause, detail=detail, level=level, day=date(2026, 11, 25))
         assert route is not None
         assert route.handler == handler
+
+    @pytest.mark.parametrize(
+        ("nature", "cause", "level", "handler", "sealed"),
+        [
+            ("表扬", "C7", 1, "人力资源部（服务监督）", False),
+            ("建议", "C3", 3, "消费者权益保护部", False),
+            ("举报", "C3", 4, "内控合规部（纪检）", True),
+            ("建议", "C8", 1, "内控合规部（纪检）", True),
+            ("投诉", "C8", 3, "消费者权益保护部", True),
+        ],
+        ids=["nature before cause", "level before nature", "a tip before all", "a sealed cause before nature", "C8"],
+    )
+    def test_routes_of_natures(
+        self, playbook: Playbook, nature: str, cause: str, level: int, handler: str, sealed: bool
+    ) -> None:
+        day, routing = date(2026, 11, 25), playbook.routing
+        route = routing.route(cause=cause, detail=None, level=level, day=day, nature=nature)
+        assert route is not None
+        assert route.handler == handler
+        assert routing.seals(nature=nature, cause=cause, detail=None, day=day) is sealed
 
     def test_no_route_for_what_has_no_cause(self, playbook: Playbook) -> None:
         assert playbook.routing.route(cause="C99", detail=None, level=0, day=date(2026, 11, 25)) is None

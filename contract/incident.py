@@ -1,0 +1,42 @@
+"""Something that touches many customers at once: a system upgrade, an outage, a crowd (api.md, `POST /v1/incidents`)."""
+
+from datetime import datetime
+from typing import Literal, Self
+
+from pydantic import AwareDatetime, ConfigDict, Field, model_validator
+
+from contract.base import Frozen
+
+Kind = Literal["upgrade", "outage", "crowd"]
+
+
+class IncidentFacts(Frozen):
+    """What is announced. `services` and `branches` empty means all; `to` unknown means that it still goes on."""
+
+    model_config = ConfigDict(populate_by_name=True)
+
+    title: str = Field(min_length=2, max_length=40)
+    kind: Kind = "outage"
+    services: tuple[str, ...] = ()
+    branches: tuple[str, ...] = ()
+    starts_at: AwareDatetime = Field(alias="from")
+    ends_at: AwareDatetime | None = Field(default=None, alias="to")
+    message: str = Field(min_length=2, max_length=80)
+    workaround: str | None = Field(default=None, max_length=60)
+    # Shown at the top of the customer's window while it lasts.
+    banner: bool = True
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if self.ends_at is not None and self.ends_at <= self.starts_at:
+            raise ValueError("结束时间应晚于开始时间")
+        return self
+
+    def holds_at(self, moment: datetime) -> bool:
+        return self.starts_at <= moment and (self.ends_at is None or moment < self.ends_at)
+
+
+class Incident(IncidentFacts):
+    """`incident_no` is what customers and staff call it."""
+
+    incident_no: str = Field(pattern=r"^SJ\d{8}\d{3}$")
