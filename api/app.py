@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 
 import httpx
 from fastapi import FastAPI, Request
@@ -27,10 +28,11 @@ from api.core.redis import Redis
 from api.core.security import ApiKeys
 from api.core.settings import Settings
 from api.core.static import WebPart
-from api.desk import branches, sessions, stream
+from api.desk import branches, directory, incidents, sessions, stream
 from api.desk.staff import ensure_admin
 from api.dialogue import repository, understanding
 from api.dialogue.client import BotClient
+from api.dialogue.commit import ask_rating
 from api.dialogue.turns import Turns
 from api.migrations.run import migrate
 from api.tickets import endpoints as tickets
@@ -41,7 +43,7 @@ from contract.playbook_loader import load_playbook
 
 logger = get_logger("api")
 
-_ROOMS = (web_channel, public, tickets, conversations, understanding, sessions, stream, branches, health)
+_ROOMS = (web_channel, public, tickets, conversations, understanding, sessions, stream, branches, incidents, health)
 
 
 def create_app(settings: Settings | None = None) -> FastAPI:
@@ -63,7 +65,9 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.state.turns = Turns(ctx.db, ctx.bus, app.state.bot, ctx.clock, ctx.metrics)
     app.state.turns.notice_after = settings.notice_after
     app.state.turns.backlog = settings.backlog_limit
-    app.state.tickets = Tickets(ctx, playbook, repository.values_of)
+    app.state.turns.address = playbook.organisation.address
+    say = partial(ask_rating, form=playbook.organisation.address)
+    app.state.tickets = Tickets(ctx, playbook, repository.values_of, say)
     app.state.probe = httpx.AsyncClient(trust_env=False)
     install_error_handlers(app)
     for room in _ROOMS:
@@ -120,7 +124,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
 def _prepare(connection: Connection, ctx: Context, playbook: Playbook) -> None:
     migrate(connection)
     ensure_admin(connection, ctx.settings, ctx.clock.now())
-    branches.fill(connection, playbook.branches, ctx.clock.now())
+    directory.fill(connection, playbook.branches, ctx.clock.now())
 
 
 def _add_pages(app: FastAPI, settings: Settings) -> None:

@@ -104,6 +104,7 @@ _REASONS = {
     "time_parsing": "应为 24 小时制的时:分，例如 09:00",
     "datetime_parsing": "应为 RFC 3339 时间，例如 2026-01-01T09:00:00+08:00",
     "datetime_from_date_parsing": "应为 RFC 3339 时间，例如 2026-01-01T09:00:00+08:00",
+    "timezone_aware": "应带时区，例如 2026-01-01T09:00:00+08:00",
     "json_invalid": "不是正确的 JSON",
 }
 

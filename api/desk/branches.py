@@ -1,69 +1,33 @@
 """The branch directory: what explanations may state about a branch. A change holds for the next message."""
 
-from datetime import datetime
+import asyncio
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Path, Request
 from pydantic_core import to_json
-from sqlalchemy import Connection, func, insert, select, update
+from sqlalchemy import Connection
 from starlette.responses import Response
 
 from api.core.context import context
 from api.core.errors import NotFoundError
-from api.core.models import counters
 from api.core.principals import AnyStaff, BotOnly, allowed
 from api.core.security import Principal, Role
-from api.desk.models import branches
-from api.dialogue.repository import BRANCHES
+from api.desk import directory
+from api.desk.tables import CSV_BODY, CSV_RESPONSE, body_text, explain, refusal, table
 from contract.branch import Branch, BranchFacts
+from contract.branch_csv import read_branches, write_branches
+from contract.table import CellError
 
 router = APIRouter(tags=["网点"])
 
+# Who keeps what explanations may state.
 Keeper = Annotated[Principal, Depends(allowed(Role.SUPERVISOR, Role.ADMIN))]
 Code = Annotated[str, Path(pattern=r"^[A-Za-z0-9_-]{1,32}$")]
 
 
-def fill(connection: Connection, initial: tuple[Branch, ...], now: datetime) -> None:
-    """The playbook's branches, the first time; afterwards the table is the truth."""
-    if connection.execute(select(func.count()).select_from(branches)).scalar_one():
-        return
-    for branch in initial:
-        _put(connection, branch, who="playbook", now=now)
-    _next_version(connection)
-
-
-def _put(connection: Connection, branch: Branch, *, who: str, now: datetime) -> bool:
-    """True when the branch is new."""
-    values = {"facts": branch.model_dump(mode="json", exclude={"code"}), "updated_at": now, "updated_by": who}
-    changed = connection.execute(update(branches).where(branches.c.code == branch.code).values(values))
-    if changed.rowcount:
-        return False
-    connection.execute(insert(branches), {"code": branch.code, **values})
-    return True
-
-
-def _next_version(connection: Connection) -> int:
-    changed = connection.execute(
-        update(counters)
-        .where(counters.c.name == BRANCHES)
-        .values(value=counters.c.value + 1)
-        .returning(counters.c.value)
-    ).scalar_one_or_none()
-    if changed is not None:
-        return int(changed)
-    connection.execute(insert(counters), {"name": BRANCHES, "value": 1})
-    return 1
-
-
-def _all(connection: Connection) -> dict[str, Any]:
-    rows = connection.execute(select(branches).order_by(branches.c.code))
-    version = connection.execute(select(counters.c.value).where(counters.c.name == BRANCHES)).scalar_one_or_none()
-    return {"version": version or 0, "branches": [_shown(row.code, row.facts) for row in rows]}
-
-
-def _shown(code: str, facts: Any) -> dict[str, Any]:
-    """Times as people write them; `machines` and `windows` may be null."""
-    return {"code": code, **_short_times(facts)}
+def shown(branch: Branch) -> dict[str, Any]:
+    """Times as people write them."""
+    return dict(_short_times(branch.model_dump(mode="json")))
 
 
 def _short_times(value: Any) -> Any:
@@ -75,6 +39,11 @@ def _short_times(value: Any) -> Any:
     return [_short_times(item) for item in value] if isinstance(value, list) else value
 
 
+def _all(connection: Connection) -> dict[str, Any]:
+    version = directory.version(connection)  # first: facts newer than their number are only fetched once more
+    return {"version": version, "branches": [shown(branch) for branch in directory.all_branches(connection)]}
+
+
 @router.put("/v1/branches/{code}")
 async def put_branch(request: Request, keeper: Keeper, code: Code, body: BranchFacts) -> Response:
     """新建或更新网点；从下一条消息起生效。"""
@@ -82,12 +51,13 @@ async def put_branch(request: Request, keeper: Keeper, code: Code, body: BranchF
     branch, now = Branch(code=code, **body.model_dump()), ctx.clock.now()
 
     def write(connection: Connection) -> tuple[bool, int]:
-        version = _next_version(connection)  # first: its row lock lets one change of the directory through at a time
-        return _put(connection, branch, who=keeper.id, now=now), version
+        version = directory.next_version(connection)
+        return directory.put_branch(connection, branch, who=keeper.id, now=now), version
 
     created, version = await ctx.db.write(write)
-    shown = {**_shown(code, branch.model_dump(mode="json", exclude={"code"})), "version": version}
-    return Response(to_json(shown), 201 if created else 200, media_type="application/json")
+    return Response(
+        to_json({**shown(branch), "version": version}), 201 if created else 200, media_type="application/json"
+    )
 
 
 @router.get("/v1/branches")
@@ -96,20 +66,55 @@ async def list_branches(request: Request, staff: AnyStaff) -> Response:
     return Response(to_json(await context(request).db.read(_all)), media_type="application/json")
 
 
+@router.get("/v1/branches/export", response_class=Response, responses=CSV_RESPONSE)
+async def export_branches(request: Request, staff: AnyStaff) -> Response:
+    """导出全部网点（CSV，列与 playbook/branches.csv 相同），改好后可以再导入。"""
+    ctx = context(request)
+    found = await ctx.db.read(directory.all_branches)
+    return table(write_branches(found), f"branches-{ctx.clock.now():%Y%m%d}.csv")
+
+
+@router.post("/v1/branches/import", openapi_extra=CSV_BODY)
+async def import_branches(request: Request, keeper: Keeper) -> Response:
+    """导入网点（CSV，UTF-8）：按代码新建或更新，文件里没有的网点不动；有一行错就全部不导入，并指出行和列。"""
+    ctx, text = context(request), await body_text(request)
+    try:
+        given = await asyncio.to_thread(read_branches, text, explain)
+    except CellError as error:
+        raise refusal(error) from error
+    now = ctx.clock.now()
+
+    def write(connection: Connection) -> dict[str, int]:
+        version = directory.next_version(connection)
+        known = {branch.code: branch for branch in directory.all_branches(connection)}
+        changed = [branch for branch in given if branch != known.get(branch.code)]
+        for branch in changed:
+            directory.put_branch(connection, branch, who=keeper.id, now=now)
+        created = sum(branch.code not in known for branch in changed)
+        counts = {"created": created, "updated": len(changed) - created, "unchanged": len(given) - len(changed)}
+        return {**counts, "version": version}
+
+    return Response(to_json(await ctx.db.write(write)), media_type="application/json")
+
+
 @router.get("/v1/branches/{code}")
 async def read_branch(request: Request, staff: AnyStaff, code: Code) -> Response:
     """一个网点。"""
-    found = await context(request).db.read(
-        lambda connection: connection.execute(
-            select(branches.c.facts).where(branches.c.code == code)
-        ).scalar_one_or_none()
-    )
+    found = await context(request).db.read(lambda connection: directory.find_branch(connection, code))
     if found is None:
         raise NotFoundError(f"没有代码为 {code} 的网点。")
-    return Response(to_json(_shown(code, found)), media_type="application/json")
+    return Response(to_json(shown(found)), media_type="application/json")
 
 
 @router.get("/internal/branches", include_in_schema=False)
 async def branches_for_bot(request: Request, bot: BotOnly) -> Response:
-    """The whole directory with its version, for bot and actions."""
-    return Response(to_json(await context(request).db.read(_all)), media_type="application/json")
+    """The whole directory with its version and the incidents, for bot and actions."""
+    ctx = context(request)
+    now = ctx.clock.now()
+
+    def read(connection: Connection) -> dict[str, Any]:
+        remembered = directory.remembered_incidents(connection, now)
+        incidents = [incident.model_dump(mode="json", by_alias=True) for incident in remembered]
+        return {**_all(connection), "incidents": incidents}
+
+    return Response(to_json(await ctx.db.read(read)), media_type="application/json")

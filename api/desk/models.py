@@ -1,4 +1,4 @@
-"""The branch directory."""
+"""The branch directory, and the incidents that touch many customers at once."""
 
 from sqlalchemy import JSON, Column, String, Table
 
@@ -9,6 +9,19 @@ branches = Table(
     metadata,
     Column("code", String(32), primary_key=True),
     Column("facts", JSON, nullable=False),
+    Column("updated_at", Instant, nullable=False),
+    Column("updated_by", String(80), nullable=False),
+)
+
+# The times stand apart from the other facts because they are asked for.
+incidents = Table(
+    "incidents",
+    metadata,
+    Column("incident_no", String(16), primary_key=True),
+    Column("starts_at", Instant, nullable=False),
+    Column("ends_at", Instant),
+    Column("facts", JSON, nullable=False),
+    Column("created_at", Instant, nullable=False),
     Column("updated_at", Instant, nullable=False),
     Column("updated_by", String(80), nullable=False),
 )

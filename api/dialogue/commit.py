@@ -6,9 +6,11 @@ from typing import Any
 from pydantic_core import to_json
 from sqlalchemy import Connection
 
+from api.core.bus import Event
 from api.core.redaction import restore, restore_all
 from api.core.security import new_id
 from api.dialogue import repository
+from api.dialogue.address import Form, addressed, addressed_card, told_in
 from api.dialogue.schemas import Committed, StoredMessage, Turn
 from contract.turn import BotMessage, TurnAnswer
 
@@ -23,12 +25,12 @@ class LostClaimError(Exception):
     """Somebody else took the conversation over; this answer is thrown away and theirs counts."""
 
 
-def commit_turn(connection: Connection, turn: Turn, answer: TurnAnswer, now: datetime) -> Committed:
+def commit_turn(connection: Connection, turn: Turn, answer: TurnAnswer, now: datetime, form: Form) -> Committed:
     """Answers, state, draft, owner and "done" together. Raises LostClaimError when the fence has moved on."""
     row = repository.locked(connection, turn.conversation_id)
     if row.fence != turn.fence:
         raise LostClaimError
-    added, open_choices = _bubbles(answer.messages, turn, first_seq=row.last_seq + 1, now=now)
+    added, open_choices = _bubbles(answer.messages, turn, first_seq=row.last_seq + 1, now=now, form=form)
     repository.add_messages(connection, turn.conversation_id, added)
     owner, reason = _owner_after(row.owner, row.handover_reason, answer)
     peak = max(row.level_peak, answer.draft.level_peak, answer.draft.level)
@@ -60,7 +62,7 @@ def commit_turn(connection: Connection, turn: Turn, answer: TurnAnswer, now: dat
 
 
 def _bubbles(
-    said: tuple[BotMessage, ...], turn: Turn, *, first_seq: int, now: datetime
+    said: tuple[BotMessage, ...], turn: Turn, *, first_seq: int, now: datetime, form: Form
 ) -> tuple[list[StoredMessage], dict[str, dict[str, str]]]:
     """Rows for the bot's messages with values instead of placeholders, and the choices they offer by opaque id."""
     added, offered = [], {}
@@ -68,10 +70,13 @@ def _bubbles(
         shown = []
         for choice in message.choices:
             choice_id = new_id()
-            offered[choice_id] = {"label": choice.label, "payload": choice.payload}
-            shown.append({"choice_id": choice_id, "label": choice.label})
-        card: Any = restore_all(message.card.model_dump(mode="json"), turn.vault) if message.card else None
-        text = restore(message.text, turn.vault)
+            label = addressed(choice.label, form)
+            offered[choice_id] = {"label": label, "payload": choice.payload}
+            shown.append({"choice_id": choice_id, "label": label})
+        card: Any = None
+        if message.card is not None:
+            card = restore_all(addressed_card(message.card, form).model_dump(mode="json"), turn.vault)
+        text = restore(addressed(message.text, form, own=told_in(message.card)), turn.vault)
         added.append(StoredMessage(seq, "bot", text, now, choices=shown or None, card=card, asks=message.asks))
     return added, offered
 
@@ -98,16 +103,27 @@ def _page_somebody(connection: Connection, turn: Turn, answer: TurnAnswer, level
     return True
 
 
-def tell_about_delay(connection: Connection, turn: Turn, now: datetime) -> StoredMessage | None:
+def tell_about_delay(connection: Connection, turn: Turn, now: datetime, form: Form) -> StoredMessage | None:
     """One honest line to the customer; None when it was said already or the claim is lost."""
     row = repository.locked(connection, turn.conversation_id)
     if row.noticed or row.fence != turn.fence:
         return None
-    notice = StoredMessage(row.last_seq + 1, "system", NOTICE, now)
+    notice = StoredMessage(row.last_seq + 1, "system", addressed(NOTICE, form), now)
     repository.add_messages(connection, turn.conversation_id, [notice])
     changed = {"last_seq": notice.seq, "noticed": True, "updated_at": now}
     repository.change(connection, turn.conversation_id, changed)
     return notice
+
+
+def ask_rating(connection: Connection, conversation_id: str, text: str, now: datetime, *, form: Form) -> Event | None:
+    """One line that no turn produced, as the bot's, so that the customer's window offers the rating."""
+    row = repository.find(connection, conversation_id)
+    if row is None or row.owner == "closed":
+        return None
+    asked = StoredMessage(row.last_seq + 1, "bot", addressed(text, form), now, asks="satisfaction")
+    repository.add_messages(connection, conversation_id, [asked])
+    repository.change(connection, conversation_id, {"last_seq": asked.seq, "updated_at": now})
+    return asked.event()
 
 
 def queue_for_human(connection: Connection, turn: Turn, now: datetime) -> bool:

@@ -71,7 +71,7 @@ messages = Table(
     Column("choice", String(255)),
     Column("choices", JSON),
     Column("card", EncryptedJson("messages.card")),
-    Column("asks", String(16)),
+    Column("asks", String(32)),
     Column("created_at", Instant, nullable=False),
     UniqueConstraint("conversation_id", "client_id"),
     CheckConstraint("role in ('customer', 'bot', 'agent', 'system')", name="role"),

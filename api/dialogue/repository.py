@@ -27,6 +27,7 @@ LEASE_SECONDS = 15.0
 BRANCHES = "branches_version"
 MESSAGES_PAGE = 500  # of 60 KB at the most: what one answer may weigh
 
+_NUMBERED_CHANNEL = "wechat"
 # Owners under which the bot answers.
 BOT_ANSWERS = ("bot", "queued")
 
@@ -108,11 +109,23 @@ def accept(connection: Connection, conversation_id: str, incoming: Incoming, *, 
 def _content(row: AnyRow, incoming: Incoming) -> tuple[str, str | None, Any]:
     """Text, payload and the choices still open afterwards; one click closes all choices that were offered together."""
     if incoming.choice_id is None:
-        return incoming.text or "", None, row.open_choices
+        choice = _typed_choice(row, incoming.text or "")
+        if choice is None:
+            return incoming.text or "", None, row.open_choices
+        return choice["label"], choice["payload"], None
     choice = (row.open_choices or {}).get(incoming.choice_id)
     if choice is None:
         raise ChoiceNotOfferedError
     return choice["label"], choice["payload"], None
+
+
+def _typed_choice(row: AnyRow, text: str) -> dict[str, str] | None:
+    """WeChat has no buttons: there a number alone picks the choice that was shown with it."""
+    if row.channel != _NUMBERED_CHANNEL or not text.strip().isdecimal():
+        return None
+    choices = list((row.open_choices or {}).values())
+    number = int(text)
+    return choices[number - 1] if 0 < number <= len(choices) else None
 
 
 def _next_turn(
@@ -206,6 +219,11 @@ def values_of(connection: Connection, conversation_id: str) -> dict[str, str]:
 def locked(connection: Connection, conversation_id: str) -> AnyRow:
     """The conversation for a change; other writers wait until this transaction ends."""
     return connection.execute(_CONVERSATION, {"id": conversation_id}).one()
+
+
+def find(connection: Connection, conversation_id: str) -> AnyRow | None:
+    """As `locked`, for an id that somebody else gave."""
+    return connection.execute(_CONVERSATION, {"id": conversation_id}).one_or_none()
 
 
 def change(connection: Connection, conversation_id: str, values: dict[str, Any]) -> None:

@@ -16,6 +16,7 @@ from api.core.metrics import Metrics
 from api.core.redaction import mask
 from api.core.sse import sse
 from api.dialogue import commit, repository
+from api.dialogue.address import Form
 from api.dialogue.client import BotClient
 from api.dialogue.commit import LostClaimError
 from api.dialogue.schemas import Accepted, Committed, Incoming, StoredMessage, Turn
@@ -59,6 +60,7 @@ class Turns:
         self._places = asyncio.Semaphore(_ASK_AT_ONCE)
         self.notice_after = timedelta(seconds=4)
         self.backlog = 200
+        self.address: Form = "您"
         # Nobody can take a conversation over yet, so nobody is promised.
         self.human_available: Callable[[], bool] = lambda: False
 
@@ -128,7 +130,7 @@ class Turns:
         finally:
             asking.cancel()
         committed = await self._db.write(
-            lambda connection: commit.commit_turn(connection, turn, answer, self._clock.now())
+            lambda connection: commit.commit_turn(connection, turn, answer, self._clock.now(), self.address)
         )
         self._announce(turn.conversation_id, committed)
         return committed.next_turn
@@ -185,7 +187,9 @@ class Turns:
     async def _tell_about_delay(self, turn: Turn) -> None:
         if turn.noticed:
             return
-        notice = await self._db.write(lambda connection: commit.tell_about_delay(connection, turn, self._clock.now()))
+        notice = await self._db.write(
+            lambda connection: commit.tell_about_delay(connection, turn, self._clock.now(), self.address)
+        )
         if notice is not None:
             self._publish_notice(turn.conversation_id, notice)
 

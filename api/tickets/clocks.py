@@ -20,13 +20,17 @@ class Deadline:
     basis: str
 
 
-def deadline(sla: Sla, kind: str, *, start: datetime, level: int) -> Deadline:
-    """By the numbers that are in force on the day of receipt."""
+def deadline(sla: Sla, kind: str, *, start: datetime, level: int, own: str | None = None) -> Deadline:
+    """By the numbers that are in force on the day of receipt.
+
+    `own` says why the law does not ask for it (it sets terms for complaints only): then the basis is our own promise.
+    """
     found = sla.clock(kind, level=level, day=start.astimezone(BEIJING).date())
     if found is None:
         raise LookupError(f"sla.yml 在 {start:%Y-%m-%d} 没有 {kind} 的时限")
     clock, number = found
-    return Deadline(due(clock, number, start), f"{number.value}{_UNITS[clock.unit]}：{number.source}"[:255])
+    source = number.source if own is None else f"本行约定（{own}）"
+    return Deadline(due(clock, number, start), f"{number.value}{_UNITS[clock.unit]}：{source}"[:255])
 
 
 def due(clock: Clock, number: DatedNumber, start: datetime) -> datetime:

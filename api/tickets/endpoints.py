@@ -1,6 +1,7 @@
 """Tickets for staff and for the bot's actions."""
 
 import re
+from datetime import datetime
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Header, Query, Request
@@ -10,17 +11,20 @@ from starlette.responses import Response, StreamingResponse
 
 from api.core.context import Context, context
 from api.core.errors import InvalidError
+from api.core.models import AnyRow
 from api.core.paging import BadCursorError, decode_cursor, encode_cursor
 from api.core.principals import AnyStaff, StaffOrBot, allowed
 from api.core.security import Principal, Role
 from api.tickets import repository, views
+from api.tickets.access import may_see
 from api.tickets.errors import IdempotencyKeyRequiredError, TicketNotFoundError
-from api.tickets.events import apply, may_see
+from api.tickets.events import apply
 from api.tickets.export import csv_chunks
 from api.tickets.lifecycle import State
 from api.tickets.numbers import normal_number
 from api.tickets.schemas import EventIn, TicketIn
 from api.tickets.service import Tickets
+from contract.playbook import Taxonomy
 
 router = APIRouter(tags=["工单"])
 
@@ -46,12 +50,12 @@ async def file_ticket(
     body: TicketIn,
     idempotency_key: Annotated[str | None, Header()] = None,
 ) -> Response:
-    """登记工单：同一个键、同一份内容只有一张；同一事项再次反映会并入办理中的工单（merged）。"""
+    """登记工单：同一个键、同一份内容只有一张；同一事项再次反映会并入办理中的工单（merged），有新的事实则重新计时。"""
     if not idempotency_key or len(idempotency_key) > _LONGEST_KEY:
         raise IdempotencyKeyRequiredError
     tickets = service(request)
     filed = await tickets.file(body, key=idempotency_key, by=filer)
-    shown = views.filed(filed.ticket, merged=filed.merged, now=tickets.ctx.clock.now())
+    shown = views.filed(filed.ticket, merged=filed.merged, told=filed.told, now=tickets.ctx.clock.now())
     headers = {"Idempotent-Replayed": "true"} if filed.replayed else None
     return _json(shown, 200 if filed.merged else 201, headers)
 
@@ -149,7 +153,7 @@ async def read_ticket(request: Request, staff: AnyStaff, ticket_no: str) -> Resp
         if row is None or not may_see(staff, row):
             raise TicketNotFoundError
         repository.note_read(connection, who=staff.id, ticket_no=row.ticket_no, what="detail", now=now)
-        return views.detail(row, repository.events_of(connection, row.ticket_no), now, staff, taxonomy)
+        return _detail(connection, row, now, staff, taxonomy)
 
     return _json(await ctx.db.write(read))
 
@@ -164,8 +168,18 @@ async def add_event(
 ) -> Response:
     """推进工单；当前状态不允许的会回 409，并说明可以做什么。"""
     tickets = service(request)
-    row = await apply(tickets, ticket_no, body, key=idempotency_key, by=by)
+    applied = await apply(tickets, ticket_no, body, key=idempotency_key, by=by)
+    row, now = applied.ticket, tickets.ctx.clock.now()
     if by.role is Role.INTERNAL:
-        return _json(views.public(row), 201)
-    events = await tickets.ctx.db.read(lambda connection: repository.events_of(connection, row.ticket_no))
-    return _json(views.detail(row, events, tickets.ctx.clock.now(), by, tickets.playbook.taxonomy), 201)
+        return _json({**views.public(row, now), **applied.told}, 201)
+    taxonomy = tickets.playbook.taxonomy
+    shown = await tickets.ctx.db.read(lambda connection: _detail(connection, row, now, by, taxonomy))
+    return _json({**shown, **applied.told}, 201)
+
+
+def _detail(
+    connection: Connection, row: AnyRow, now: datetime, principal: Principal, taxonomy: Taxonomy
+) -> dict[str, Any]:
+    events = repository.events_of(connection, row.ticket_no)
+    promises = repository.promises_of(connection, row.ticket_no)
+    return views.detail(row, events, promises, now=now, principal=principal, taxonomy=taxonomy)

@@ -52,6 +52,19 @@ class EventType(StrEnum):
     WITHDRAW = "withdraw"
     MERGE = "merge"
     CORRECT = "correct"
+    URGE = "urge"
+    REVIEW = "review"
+
+
+class PromiseKind(StrEnum):
+    """What was promised; first contact and decision are clocks of the ticket itself and make no row of their own."""
+
+    CALLBACK = "callback"
+    FIRST_CONTACT = "first_contact"
+    DECISION = "decision"
+    AUTHORIZATION_ORIGINAL = "authorization_original"
+    EVIDENCE = "evidence"
+    REVIEW = "review"
 
 
 _T, _S = EventType, State
@@ -61,30 +74,36 @@ _NEXT: Mapping[State, Mapping[EventType, State]] = {
     _S.NEW: {
         _T.ACCEPT: _S.ACCEPTED, _T.REJECT: _S.NEW, _T.ASSIGN: _S.NEW, _T.COMMENT: _S.NEW, _T.CONTACT: _S.NEW,
         _T.EXTEND: _S.NEW, _T.WITHDRAW: _S.WITHDRAWN, _T.MERGE: _S.MERGED, _T.CORRECT: _S.NEW,
+        _T.URGE: _S.NEW,
     },
     _S.ACCEPTED: {
         _T.REJECT: _S.NEW, _T.ASSIGN: _S.ACCEPTED, _T.COMMENT: _S.ACCEPTED, _T.CONTACT: _S.ACCEPTED,
         _T.EXTEND: _S.ACCEPTED, _T.RESOLVE: _S.RESOLVED, _T.WITHDRAW: _S.WITHDRAWN, _T.MERGE: _S.MERGED,
-        _T.CORRECT: _S.ACCEPTED,
+        _T.CORRECT: _S.ACCEPTED, _T.URGE: _S.ACCEPTED,
     },
     _S.RESOLVED: {
         _T.COMMENT: _S.RESOLVED, _T.CONTACT: _S.RESOLVED, _T.CLOSE: _S.CLOSED, _T.REOPEN: _S.ACCEPTED,
-        _T.WITHDRAW: _S.WITHDRAWN, _T.CORRECT: _S.RESOLVED,
+        _T.WITHDRAW: _S.WITHDRAWN, _T.CORRECT: _S.RESOLVED, _T.REVIEW: _S.ACCEPTED,
     },
-    _S.CLOSED: {_T.COMMENT: _S.CLOSED, _T.REOPEN: _S.ACCEPTED},
+    _S.CLOSED: {_T.COMMENT: _S.CLOSED, _T.REOPEN: _S.ACCEPTED, _T.REVIEW: _S.ACCEPTED},
     _S.WITHDRAWN: {_T.COMMENT: _S.WITHDRAWN, _T.REOPEN: _S.ACCEPTED},
     _S.MERGED: {_T.COMMENT: _S.MERGED},
 }  # fmt: skip
 
+# What the customer's own side of the thread shows.
+FOR_CUSTOMERS = frozenset({_T.WITHDRAW, _T.RESOLVE, _T.CLOSE, _T.URGE, _T.REVIEW})
+
 _EVERYBODY = frozenset({Role.AGENT, Role.SUPERVISOR, Role.HANDLER, Role.ADMIN})
 _BACK_OFFICE = frozenset({Role.SUPERVISOR, Role.HANDLER, Role.ADMIN})
 
-# The bot adds what the customer says and withdraws on the customer's word; auditors only read.
+# The bot adds what the customer says, urges, asks for review and withdraws on the customer's word; auditors only read.
 _ROLES: Mapping[EventType, frozenset[Role]] = {
     _T.COMMENT: _EVERYBODY | {Role.INTERNAL},
     _T.CONTACT: _EVERYBODY,
     _T.CORRECT: _EVERYBODY | {Role.INTERNAL},
     _T.WITHDRAW: _EVERYBODY | {Role.INTERNAL},
+    _T.URGE: _EVERYBODY | {Role.INTERNAL},
+    _T.REVIEW: _EVERYBODY | {Role.INTERNAL},
     _T.REOPEN: _EVERYBODY,
     _T.MERGE: frozenset({Role.SUPERVISOR, Role.HANDLER, Role.ADMIN, Role.INTERNAL}),
     _T.ASSIGN: _BACK_OFFICE,

@@ -1,4 +1,4 @@
-"""Tickets, their events, the outbox, and who read what. Field names are those of domain.md 6.2."""
+"""Tickets, their events and promises, the outbox, and who read what. Field names are those of domain.md 6.2."""
 
 from sqlalchemy import (
     JSON,
@@ -16,7 +16,7 @@ from sqlalchemy import (
 
 from api.core.crypto import EncryptedJson, EncryptedText
 from api.core.models import BigId, Instant, metadata
-from api.tickets.lifecycle import State
+from api.tickets.lifecycle import PromiseKind, State
 
 tickets = Table(
     "tickets",
@@ -37,11 +37,18 @@ tickets = Table(
     Column("phone", EncryptedText("tickets.phone")),
     Column("phone_index", String(64)),
     Column("card_tail", EncryptedText("tickets.card_tail")),
+    Column("customer_type", String(8)),
+    Column("anonymous", Boolean, nullable=False),
+    Column("is_agent", Boolean, nullable=False),
+    Column("agent_kind", String(8)),
+    Column("authorization", String(16)),
     Column("representative_count", Integer),
     Column("special_group", JSON, nullable=False),
     Column("consent_at", Instant),
     # Matter
     Column("nature", String(8), nullable=False),
+    Column("business_category", String(64)),
+    Column("business_channel", String(64)),
     Column("branch", String(64)),
     Column("branch_name", String(64)),
     Column("event_time", String(64)),
@@ -66,21 +73,32 @@ tickets = Table(
     # Emotion
     Column("level", Integer, nullable=False),
     Column("level_peak", Integer, nullable=False),
+    Column("level_course", JSON, nullable=False),
     Column("tags", JSON, nullable=False),
     Column("trigger_phrases", EncryptedJson("tickets.trigger_phrases"), nullable=False),
     Column("script_ids_used", JSON, nullable=False),
+    Column("explanation_levels", JSON, nullable=False),
     Column("accepted_explanation", String(8), nullable=False),
     Column("hours_fault", Boolean, nullable=False),
+    # How the draft came about
+    Column("missing_fields", JSON, nullable=False),
+    Column("sources", JSON, nullable=False),
     # Flow
     Column("route", String(64), nullable=False),
     Column("copied", JSON, nullable=False),
     Column("restricted", Boolean, nullable=False),
     Column("owner", String(80)),
+    Column("incident_id", String(32)),
     Column("due_at", Instant, nullable=False),
     Column("first_contact_due_at", Instant, nullable=False),
     Column("clock_basis", String(255), nullable=False),
     Column("first_contact_basis", String(255), nullable=False),
+    # Since when the decision clock runs; empty in tickets older than this column: since `created_at`.
+    Column("clock_started_at", Instant),
     Column("extended_days", Integer, nullable=False),
+    Column("extension_reason", EncryptedText("tickets.extension_reason")),
+    Column("urged_count", Integer, nullable=False),
+    Column("review_requested_at", Instant),
     Column("first_contact_at", Instant),
     Column("accepted_at", Instant),
     Column("resolved_at", Instant),
@@ -90,6 +108,7 @@ tickets = Table(
     Column("root_cause", EncryptedText("tickets.root_cause")),
     Column("corrective_action", EncryptedText("tickets.corrective_action")),
     Column("reopened", Integer, nullable=False),
+    Column("satisfaction", EncryptedJson("tickets.satisfaction")),
     CheckConstraint("state in (" + ", ".join(f"'{state}'" for state in State) + ")", name="state"),
     CheckConstraint("level between 0 and 4 and level_peak between level and 4", name="level"),
     CheckConstraint("(state = 'withdrawn') = (withdrawn_at is not null)", name="withdrawn"),
@@ -108,6 +127,20 @@ ticket_events = Table(
     Column("data", EncryptedJson("ticket_events.data"), nullable=False),
     Column("created_at", Instant, nullable=False),
     CheckConstraint("audience in ('staff', 'customer')", name="audience"),
+)
+
+# What the bank owes by word, beside its clocks; one without `due_at` is the customer's to keep.
+promises = Table(
+    "promises",
+    metadata,
+    Column("id", BigId, primary_key=True, autoincrement=True),
+    Column("ticket_no", ForeignKey("tickets.ticket_no"), nullable=False, index=True),
+    Column("kind", String(32), nullable=False),
+    Column("text", EncryptedText("promises.text"), nullable=False),
+    Column("due_at", Instant),
+    Column("made_at", Instant, nullable=False),
+    Column("met_at", Instant),
+    CheckConstraint("kind in (" + ", ".join(f"'{kind}'" for kind in PromiseKind) + ")", name="kind"),
 )
 
 outbox = Table(
@@ -131,6 +164,8 @@ idempotency = Table(
     Column("request_hash", String(64), nullable=False),
     Column("ticket_no", String(32), nullable=False),
     Column("merged", Boolean, nullable=False),
+    # What the answer said beside the ticket itself, for whoever tries again.
+    Column("told", JSON),
     Column("created_at", Instant, nullable=False),
     UniqueConstraint("scope", "key"),
 )

@@ -13,9 +13,9 @@ from api.core.principals import find_principal
 from api.core.redaction import restore
 from api.core.security import Role
 from api.tickets import repository, views
+from api.tickets.access import check_tail
 from api.tickets.endpoints import service
 from api.tickets.errors import PublicTicketNotFoundError
-from api.tickets.events import check_tail
 from api.tickets.numbers import normal_number
 
 router = APIRouter(tags=["客户"])
@@ -59,7 +59,7 @@ async def read_progress(
     except PublicTicketNotFoundError:
         await tickets.ctx.redis.allow(f"tail:{shown}", limit=_TRIES, seconds=_TRIES_SECONDS)
         raise
-    return Response(to_json(views.public(row)), media_type="application/json")
+    return Response(to_json(views.public(row, tickets.ctx.clock.now())), media_type="application/json")
 
 
 async def _limit(request: Request, number: str, conversation_id: str | None) -> None:

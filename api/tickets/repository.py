@@ -1,5 +1,6 @@
 """SQL of tickets; each function runs inside its caller's transaction."""
 
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -8,8 +9,9 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from api.core.models import AnyRow, counters
 from api.core.security import Principal
-from api.tickets.lifecycle import OPEN_STATES, RUNNING_STATES
-from api.tickets.models import idempotency, outbox, read_audit, ticket_events, tickets
+from api.tickets.lifecycle import OPEN_STATES, RUNNING_STATES, PromiseKind, State
+from api.tickets.models import idempotency, outbox, promises, read_audit, ticket_events, tickets
+from api.tickets.promises import Promise
 
 OUTBOX_PAGE = 200
 
@@ -23,7 +25,7 @@ _LIST = select(
     _t.restricted, _t.tags, _t.summary,
 )  # fmt: skip
 
-_KEY = select(idempotency.c.request_hash, idempotency.c.ticket_no, idempotency.c.merged).where(
+_KEY = select(idempotency.c.request_hash, idempotency.c.ticket_no, idempotency.c.merged, idempotency.c.told).where(
     idempotency.c.scope == bindparam("scope"), idempotency.c.key == bindparam("key")
 )
 _ONE = select(tickets).where(_t.ticket_no == bindparam("ticket_no"))
@@ -68,12 +70,65 @@ def one_at_a_time(connection: Connection, phone_index: str) -> None:
         connection.execute(select(func.pg_advisory_xact_lock(int(phone_index[:15], 16))))
 
 
-def find_same_matter(connection: Connection, *, phone_index: str, cause_l1: str, branch: str | None) -> AnyRow | None:
-    """An open ticket of the same phone and cause, at the same branch or where one of both names none."""
-    statement = select(tickets).where(_t.phone_index == phone_index, _t.cause_l1 == cause_l1, _t.state.in_(OPEN_STATES))
+def find_same_matter(
+    connection: Connection, *, phone_index: str, cause_l1: str, branch: str | None, natures: Sequence[str], sealed: bool
+) -> AnyRow | None:
+    """An open ticket of the same phone and cause, at the same branch or where one of both names none.
+
+    A sealed matter never joins an open one: those who work on that one would read it.
+    """
+    statement = select(tickets).where(
+        _t.phone_index == phone_index,
+        _t.cause_l1 == cause_l1,
+        _t.state.in_(OPEN_STATES),
+        _t.nature.in_(natures),
+        _t.restricted.is_(sealed),
+    )
     if branch is not None:
         statement = statement.where(or_(_t.branch == branch, _t.branch.is_(None)))
     return connection.execute(statement.order_by(_t.id.desc()).limit(1).with_for_update()).one_or_none()
+
+
+def promise(connection: Connection, ticket_no: str, promised: Iterable[Promise], now: datetime) -> int:
+    """How many were made: what is still open of a kind is not promised a second time."""
+    still_open = {row.kind for row in promises_of(connection, ticket_no) if row.met_at is None}
+    rows = [
+        {"ticket_no": ticket_no, "kind": one.kind, "text": one.text, "due_at": one.due_at, "made_at": now}
+        for one in promised
+        if one.kind not in still_open
+    ]
+    if rows:
+        connection.execute(insert(promises), rows)
+    return len(rows)
+
+
+def promises_of(connection: Connection, ticket_no: str) -> list[AnyRow]:
+    statement = select(promises).where(promises.c.ticket_no == ticket_no).order_by(promises.c.id)
+    return list(connection.execute(statement))
+
+
+def keep_promise(connection: Connection, ticket_no: str, kind: PromiseKind, now: datetime) -> bool:
+    """False when nothing of this kind was open."""
+    mine = (promises.c.ticket_no == ticket_no, promises.c.kind == kind, promises.c.met_at.is_(None))
+    return connection.execute(update(promises).where(*mine).values(met_at=now)).rowcount > 0
+
+
+def move_promises(connection: Connection, ticket_no: str, into: str) -> None:
+    """What was promised in a ticket that ends by merging is owed in the other one."""
+    mine = (promises.c.ticket_no == ticket_no, promises.c.met_at.is_(None))
+    connection.execute(update(promises).where(*mine).values(ticket_no=into))
+
+
+def keep_rating(connection: Connection, conversation_id: str, rating: dict[str, Any]) -> None:
+    """With the ticket that this conversation was rated for: the one that was closed last, else the newest."""
+    rated = (
+        select(_t.ticket_no)
+        .where(_t.conversation_id == conversation_id, _t.state != State.MERGED)
+        .order_by(_t.closed_at.is_(None), _t.closed_at.desc(), _t.id.desc())
+        .limit(1)
+    )
+    if (ticket_no := connection.execute(rated).scalar_one_or_none()) is not None:
+        change(connection, ticket_no, {"satisfaction": rating})
 
 
 def add_event(connection: Connection, values: dict[str, Any]) -> None:

@@ -8,10 +8,12 @@ from pydantic import AliasChoices, ConfigDict, Field, StringConstraints
 from api.core.clock import rfc3339
 from api.tickets.lifecycle import EventType
 from contract.base import Frozen
-from contract.ticket import TicketCreate
+from contract.ticket import FieldSource, Level, TicketCreate
 
 LONGEST_NARRATIVE = 200_000  # a whole long conversation; single messages end at 20,000
 _Code = Annotated[str, StringConstraints(max_length=8)]
+_Name = Annotated[str, StringConstraints(max_length=64)]
+_Field = Annotated[str, StringConstraints(max_length=32)]
 _Reason = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=2000)]
 
 
@@ -32,6 +34,13 @@ class TicketIn(TicketCreate):
     cause_l2: _Code | None = None
     cause_secondary: _Code | None = None
     conversation_id: Annotated[str, StringConstraints(max_length=64)] | None = None
+    business_category: _Name | None = None
+    business_channel: _Name | None = None
+    incident_id: Annotated[str, StringConstraints(max_length=32)] | None = None
+    level_course: Annotated[tuple[Level, ...], Field(max_length=1000)] = ()
+    explanation_levels: Annotated[dict[_Name, Level], Field(max_length=100)] = Field(default_factory=dict)
+    missing_fields: Annotated[tuple[_Field, ...], Field(max_length=50)] = ()
+    sources: Annotated[dict[_Field, FieldSource], Field(max_length=50)] = Field(default_factory=dict)
     representative_count: Annotated[int, Field(ge=0, le=100_000)] | None = None
     amount: Annotated[str, StringConstraints(pattern=r"^\d{1,12}(\.\d{1,2})?$")] | None = None
 
@@ -43,6 +52,10 @@ CORRECTABLE = (
     "branch", "branch_name", "event_time", "product", "amount", "request", "name", "phone", "cause_l1", "cause_l2",
     "cause_secondary", "summary", "nature",
 )  # fmt: skip
+
+
+# What a customer's comment may add to the ticket: the facts of joining.FACTS, and how they were put.
+TELLABLE = ("branch", "branch_name", "event_time", "event_time_text", "amount", "product", "staff_described", "request")
 
 
 class EventIn(Frozen):
@@ -63,6 +76,9 @@ class EventIn(Frozen):
     phone_tail: Annotated[str, StringConstraints(max_length=32)] | None = None
     # The customer said it and the bot passes it on.
     from_customer: bool = False
+    # With a customer's comment: what it tells by field, and that material is announced (bot) or was brought (staff).
+    facts: Annotated[dict[str, str | None], Field(max_length=20)] | None = None
+    evidence: bool = False
 
 
 def wire(values: dict[str, Any]) -> dict[str, Any]:

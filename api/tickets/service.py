@@ -1,7 +1,7 @@
 """Filing a ticket exactly once: key, routing, clocks, repeat detection and outbox in one transaction."""
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -15,28 +15,33 @@ from api.core.models import AnyRow
 from api.core.redaction import phones, restore_all, scrub
 from api.core.security import Principal, Role
 from api.core.sse import sse
-from api.tickets import repository
+from api.tickets import joining, repository
 from api.tickets.clocks import deadline
 from api.tickets.errors import IdempotencyConflictError
-from api.tickets.lifecycle import EventType, State
+from api.tickets.lifecycle import RUNNING_STATES, EventType, State
 from api.tickets.numbers import ticket_number
+from api.tickets.promises import promised_at_filing
 from api.tickets.schemas import TicketIn
 from contract.playbook import Playbook
+from contract.ticket import Nature
 
 _UNKNOWN_CAUSE = "C99"
 _SUMMARY = 120  # characters; one line on the desk
 
 # Gives the values behind a conversation's placeholders; set by the app, because this room does not know that one.
 ValuesOf = Callable[[Connection, str], dict[str, str]]
+# Says something in a conversation and asks for a rating; the event for whoever watches, None when it is closed or gone.
+AskRating = Callable[[Connection, str, str, datetime], Event | None]
 
 
 @dataclass(frozen=True, slots=True)
 class Filed:
-    """`replayed`: the key had been used for the same body before. `merged`: it joined an open ticket."""
+    """`replayed`: the key had been used for the same body before. `merged`: it joined an open ticket. `told`: what was new."""
 
     ticket: AnyRow
     replayed: bool
     merged: bool
+    told: dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +51,7 @@ class Tickets:
     ctx: Context
     playbook: Playbook
     values_of: ValuesOf
+    ask_rating: AskRating
 
     async def file(self, body: TicketIn, *, key: str, by: Principal) -> Filed:
         try:
@@ -62,12 +68,13 @@ class Tickets:
     def phone_index(self, phone: str | None) -> str | None:
         return self.ctx.cipher.blind_index(phone) if phone else None
 
-    def announce(self, ticket: AnyRow) -> None:
-        """Tells the desk, and the customer's own window, that the ticket changed."""
+    def announce(self, ticket: AnyRow, said: Event | None = None) -> None:
+        """Tells the desk, and the customer's own window, that the ticket changed; and what was said there."""
         self.ctx.bus.publish("desk", Event())
         if ticket.conversation_id:
-            event = sse("ticket", {"ticket_no": ticket.ticket_no, "state": ticket.state})
-            self.ctx.bus.publish(f"conversation:{ticket.conversation_id}", Event(event))
+            event = Event(sse("ticket", {"ticket_no": ticket.ticket_no, "state": ticket.state}))
+            topic = f"conversation:{ticket.conversation_id}"
+            self.ctx.bus.publish(topic, *([said] if said else []), event)
 
     def _file(self, connection: Connection, body: TicketIn, *, key: str, by: Principal) -> Filed:
         fingerprint = hashlib.sha256(body.model_dump_json().encode()).hexdigest()
@@ -75,25 +82,18 @@ class Tickets:
         if (known := repository.find_key(connection, scope, key)) is not None:
             if known.request_hash != fingerprint:
                 raise IdempotencyConflictError(details={"ticket_no": known.ticket_no})
-            return Filed(self._existing(connection, known.ticket_no), replayed=True, merged=known.merged)
+            ticket = self._existing(connection, known.ticket_no)
+            return Filed(ticket, replayed=True, merged=known.merged, told=joining.answer(known.told))
         now = self.ctx.clock.now()
         values = self._values(connection, body, by=by, now=now)
         same = self._same_matter(connection, values)
-        ticket_no = (
-            self._merge(connection, same, values, by, now) if same else self._create(connection, values, by, now)
-        )
-        repository.keep_key(
-            connection,
-            {
-                "scope": scope,
-                "key": key,
-                "request_hash": fingerprint,
-                "ticket_no": ticket_no,
-                "merged": same is not None,
-                "created_at": now,
-            },
-        )
-        return Filed(self._existing(connection, ticket_no), replayed=False, merged=same is not None)
+        if same is None:
+            ticket_no, told = self._create(connection, values, by, now), joining.answer(None)
+        else:
+            ticket_no, told = same.ticket_no, joining.answer(self._merge(connection, same, values, by, now))
+        used = {"scope": scope, "key": key, "request_hash": fingerprint, "ticket_no": ticket_no}
+        repository.keep_key(connection, {**used, "merged": same is not None, "told": told, "created_at": now})
+        return Filed(self._existing(connection, ticket_no), replayed=False, merged=same is not None, told=told)
 
     @staticmethod
     def _existing(connection: Connection, ticket_no: str) -> AnyRow:
@@ -126,6 +126,8 @@ class Tickets:
             "tags": list(draft["tags"]),
             "trigger_phrases": list(draft["trigger_phrases"]),
             "script_ids_used": list(draft["script_ids_used"]),
+            "level_course": list(draft["level_course"]),
+            "missing_fields": list(draft["missing_fields"]),
             "phone_index": self.phone_index(draft["phone"]),
             "std_code": known.standard_reason if known else None,
             "classified_by": by.id,
@@ -134,25 +136,63 @@ class Tickets:
             "created_at": now,
             "updated_at": now,
             "repeat_count": 0,
-            "extended_days": 0,
+            "urged_count": 0,
             "reopened": 0,
         }
 
-    def is_restricted(self, cause: str, detail: str | None, now: datetime) -> bool:
-        """By the matter alone: a tip about staff stays closed when anger sends it to another unit."""
-        by_cause = self.playbook.routing.route(cause=cause, detail=detail, level=0, day=now.date())
-        return by_cause is not None and by_cause.restricted
+    def decision_clock(self, *, nature: str, level: int, now: datetime, own: str | None = None) -> dict[str, Any]:
+        """The clock of a decision that is owed from now on; `own`: why it is a promise of ours and not the law's."""
+        decision = deadline(self.playbook.sla, "decision", start=now, level=level, own=own or _without_law(nature))
+        started = {"clock_started_at": now, "extended_days": 0, "extension_reason": None}
+        return {"due_at": decision.at, "clock_basis": decision.basis, **started}
+
+    def bases(self, ticket: AnyRow, nature: str) -> dict[str, str]:
+        """The rules behind a ticket's clocks when it turns out to be of another nature; the dates stay."""
+        started, own = ticket.clock_started_at or ticket.created_at, _without_law(nature)
+        sla, level = self.playbook.sla, ticket.level_peak
+        first = deadline(sla, "first_contact", start=ticket.created_at, level=level, own=own)
+        decision = deadline(sla, "decision", start=started, level=level, own=own)
+        return {"first_contact_basis": first.basis, "clock_basis": decision.basis}
+
+    def join(
+        self, ticket: AnyRow, values: dict[str, Any], now: datetime, *, level: int, more: tuple[str, ...] = ()
+    ) -> tuple[dict[str, Any], dict[str, Any]]:
+        """What changes in the ticket, and what the thread tells of it; `more` is new beside joining.FACTS.
+
+        New facts start the decision clock again while the decision is still owed (3号令).
+        """
+        changes = joining.filled(ticket, values)
+        changes["missing_fields"] = joining.still_missing(ticket.missing_fields, changes)
+        new = [*joining.new_facts(ticket, values), *more]
+        if not new:
+            return changes, {}
+        told: dict[str, Any] = {"new_facts": new, "facts": joining.told_of(new, values)}
+        if ticket.state in RUNNING_STATES:
+            clock = self.decision_clock(nature=ticket.nature, level=level, now=now)
+            told |= {"clock_restarted": True, "due_at": {"from": ticket.due_at, "to": clock["due_at"]}}
+            changes |= clock
+        return changes, told
+
+    def is_restricted(self, matter: Mapping[str, Any], now: datetime) -> bool:
+        nature, cause, detail = (matter[name] for name in ("nature", "cause_l1", "cause_l2"))
+        return self.playbook.routing.seals(nature=nature, cause=cause, detail=detail, day=now.date())
+
+    def route_of(self, matter: Mapping[str, Any], level: int, now: datetime) -> dict[str, Any]:
+        """`route` and `copied` as the playbook has them today."""
+        nature, cause, detail = (matter[name] for name in ("nature", "cause_l1", "cause_l2"))
+        routing = self.playbook.routing
+        found = routing.route(cause=cause, detail=detail, level=level, day=now.date(), nature=nature)
+        if found is None:
+            return {"route": routing.fallback, "copied": []}
+        return {"route": found.handler, "copied": list(found.copied)}
 
     def _flow(self, draft: dict[str, Any], now: datetime) -> dict[str, Any]:
-        level, sla, routing = draft["level_peak"], self.playbook.sla, self.playbook.routing
-        route = routing.route(cause=draft["cause_l1"], detail=draft["cause_l2"], level=level, day=now.date())
-        first, decision = (deadline(sla, kind, start=now, level=level) for kind in ("first_contact", "decision"))
+        level, nature = draft["level_peak"], draft["nature"]
+        first = deadline(self.playbook.sla, "first_contact", start=now, level=level, own=_without_law(nature))
         return {
-            "route": route.handler if route else routing.fallback,
-            "copied": list(route.copied) if route else [],
-            "restricted": self.is_restricted(draft["cause_l1"], draft["cause_l2"], now),
-            "due_at": decision.at,
-            "clock_basis": decision.basis,
+            **self.route_of(draft, level, now),
+            **self.decision_clock(nature=nature, level=level, now=now),
+            "restricted": self.is_restricted(draft, now),
             "first_contact_due_at": first.at,
             "first_contact_basis": first.basis,
         }
@@ -162,7 +202,12 @@ class Tickets:
             return None
         repository.one_at_a_time(connection, values["phone_index"])
         return repository.find_same_matter(
-            connection, phone_index=values["phone_index"], cause_l1=values["cause_l1"], branch=values["branch"]
+            connection,
+            phone_index=values["phone_index"],
+            cause_l1=values["cause_l1"],
+            branch=values["branch"],
+            natures=joining.joinable(values["nature"]),
+            sealed=values["restricted"],
         )
 
     def _create(self, connection: Connection, values: dict[str, Any], by: Principal, now: datetime) -> str:
@@ -171,20 +216,23 @@ class Tickets:
         repository.add(connection, {**values, "ticket_no": ticket_no})
         told = {"route": values["route"], "copied": values["copied"], "level": values["level_peak"]}
         record(connection, ticket_no=ticket_no, kind=EventType.CREATE, by=by, data=told, now=now, ticket=values)
+        repository.promise(connection, ticket_no, promised_at_filing(values), now)
         return ticket_no
 
-    def _merge(self, connection: Connection, same: AnyRow, values: dict[str, Any], by: Principal, now: datetime) -> str:
-        """The same matter again: into the open ticket, whose clock runs on unchanged (3号令)."""
+    def _merge(
+        self, connection: Connection, same: AnyRow, values: dict[str, Any], by: Principal, now: datetime
+    ) -> dict[str, Any]:
+        """The same matter again, into the open ticket; what its thread tells. Nothing new: the clock runs on unchanged."""
         ticket_no: str = same.ticket_no
         peak = max(same.level_peak, values["level_peak"])
-        changed: dict[str, Any] = {"repeat_count": same.repeat_count + 1, "updated_at": now, "level_peak": peak}
-        for name in ("branch", "branch_name", "event_time", "amount", "name", "request", "conversation_id"):
-            if getattr(same, name) is None and values[name] is not None:
-                changed[name] = values[name]
-        repository.change(connection, ticket_no, changed)
-        told = {"narrative_raw": values["narrative_raw"], "level": values["level_peak"]}
+        changes, new = self.join(same, values, now, level=peak)
+        counted = {"repeat_count": same.repeat_count + 1, "level_peak": peak, "updated_at": now}
+        wanted = {"callback_wanted": same.callback_wanted or values["callback_wanted"]}
+        repository.change(connection, ticket_no, {**changes, **counted, **wanted})
+        repository.promise(connection, ticket_no, promised_at_filing(values), now)
+        told = {"narrative_raw": values["narrative_raw"], "level": values["level_peak"], **new}
         record(connection, ticket_no=ticket_no, kind=EventType.MERGE, by=by, data=told, now=now, ticket=same._asdict())
-        return ticket_no
+        return told
 
 
 def record(
@@ -222,6 +270,11 @@ def record(
             "created_at": now,
         },
     )
+
+
+def _without_law(nature: str) -> str | None:
+    """3号令 sets terms for complaints; what else people tell us is answered by our own promise."""
+    return None if nature == Nature.COMPLAINT else f"{nature}不适用投诉处理时限"
 
 
 def plain_phone(phone: str | None) -> str | None:

@@ -1,15 +1,17 @@
 """How a ticket row looks to whom: a line in lists, everything for staff, plain words for its owner."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from api.core.clock import rfc3339
+from api.core.clock import BEIJING, rfc3339
 from api.core.models import AnyRow
 from api.core.redaction import masked_phone
 from api.core.security import Principal
 from api.tickets.lifecycle import LABELS, RUNNING_STATES, State, allowed_events, may
 from api.tickets.schemas import wire
 from contract.playbook import Taxonomy
+from contract.ticket import Nature
 
 _INSIDE = ("id", "phone_index")
 
@@ -50,16 +52,31 @@ def clocks(row: AnyRow, now: datetime) -> list[dict[str, Any]]:
     ]
 
 
+def promise_item(promise: AnyRow, ticket: AnyRow, now: datetime) -> dict[str, Any]:
+    """Like a clock; the end of the ticket ends what was promised in it."""
+    shown = {name: getattr(promise, name) for name in ("kind", "text", "due_at", "made_at", "met_at")}
+    ended = promise.met_at or ticket.closed_at or now
+    return wire({**shown, "overdue": promise.due_at is not None and ended > promise.due_at})
+
+
 def detail(
-    row: AnyRow, events: list[AnyRow], now: datetime, principal: Principal, taxonomy: Taxonomy
+    row: AnyRow,
+    events: list[AnyRow],
+    promises: list[AnyRow],
+    *,
+    now: datetime,
+    principal: Principal,
+    taxonomy: Taxonomy,
 ) -> dict[str, Any]:
     shown = {name: value for name, value in row._asdict().items() if name not in _INSIDE}
     return {
         **wire(shown),
+        "clock_started_at": rfc3339(row.clock_started_at or row.created_at),
         "contact": row.phone,
         **_names(row, now, taxonomy),
         **_other_guess(row, taxonomy),
         "clocks": clocks(row, now),
+        "promises": [promise_item(promise, row, now) for promise in promises],
         "events": [event_item(event, seq) for seq, event in enumerate(events, start=1)],
         "allowed_events": [kind for kind in allowed_events(State(row.state)) if may(principal.role, kind)],
     }
@@ -76,14 +93,16 @@ def event_item(event: AnyRow, seq: int) -> dict[str, Any]:
     }
 
 
-def filed(row: AnyRow, *, merged: bool, now: datetime) -> dict[str, Any]:
-    """What whoever files needs to tell the customer: number and the two dates."""
+def filed(row: AnyRow, *, merged: bool, told: dict[str, Any], now: datetime) -> dict[str, Any]:
+    """What whoever files needs to tell the customer: number, the two dates, and whether they began again."""
     return wire(
         {
             "ticket_no": row.ticket_no,
             "state": row.state,
             "state_label": LABELS[State(row.state)],
+            "nature": row.nature,
             "merged": merged,
+            **told,
             "created_at": row.created_at,
             "route": row.route,
             "cause_l1": row.cause_l1,
@@ -98,17 +117,33 @@ def filed(row: AnyRow, *, merged: bool, now: datetime) -> dict[str, Any]:
     )
 
 
-_PLAIN = {
-    State.NEW: "您的投诉已登记，正在等待承办部门受理。",
-    State.ACCEPTED: "您的投诉正在处理，承办部门已经受理。",
-    State.RESOLVED: "您的投诉已经有了处理结果，工作人员会向您说明；不满意可以申请复核。",
-    State.CLOSED: "您的投诉已经办结。有新的情况，可以随时再告诉我们。",
-    State.WITHDRAWN: "您已撤回这次投诉。有新的情况，可以随时再提出。",
+# {what} is the nature: a praise is not a complaint.
+_PLAIN: Mapping[State, str] = {
+    State.NEW: "您的{what}已登记，正在等待承办部门受理。",
+    State.ACCEPTED: "您的{what}正在处理，承办部门已经受理。",
+    State.RESOLVED: "您的{what}已经有了答复，工作人员会向您说明。",
+    State.CLOSED: "您的{what}已经办结。有新的情况，可以随时再告诉我们。",
+    State.WITHDRAWN: "您已撤回这次{what}。有新的情况，可以随时再提出。",
     State.MERGED: "您的这次反映已并入您之前的工单一起办理。",
 }
+_PLAIN_FOR: Mapping[tuple[str, State], str] = {
+    (Nature.COMPLAINT, State.RESOLVED): "您的投诉已经有了处理结果，工作人员会向您说明；不满意可以申请核查。",
+    (Nature.PRAISE, State.NEW): "您的表扬已登记，会转达给有关部门和同事。",
+    (Nature.PRAISE, State.ACCEPTED): "您的表扬已收到，有关部门正在转达。",
+    (Nature.PRAISE, State.RESOLVED): "您的表扬已经转达，谢谢您。",
+    (Nature.PRAISE, State.CLOSED): "您的表扬已经转达，谢谢您。",
+}
+_IN_REVIEW = "您的核查申请已收到，正在重新核查。"
 
 
-def public(row: AnyRow) -> dict[str, Any]:
+def plain_state(row: AnyRow) -> str:
+    state = State(row.state)
+    if state is State.ACCEPTED and row.review_requested_at is not None:
+        return _IN_REVIEW
+    return _PLAIN_FOR.get((row.nature, state)) or _PLAIN[state].format(what=row.nature)
+
+
+def public(row: AnyRow, now: datetime) -> dict[str, Any]:
     """Plain words and the next date; nothing that was told, and no name of anybody."""
     state = State(row.state)
     next_date, kind = None, None
@@ -118,14 +153,24 @@ def public(row: AnyRow) -> dict[str, Any]:
     return wire(
         {
             "ticket_no": row.ticket_no,
+            "nature": row.nature,
             "state": state,
             "state_label": LABELS[state],
-            "state_text": _PLAIN[state],
+            "state_text": plain_state(row),
             "created_at": row.created_at,
+            "days": days_since_receipt(row, now),
             "next_date": next_date,
             "next_kind": kind,
             "due_at": row.due_at if state in RUNNING_STATES else None,
+            "extended_days": row.extended_days,
+            "extension_reason": row.extension_reason,
+            "urged_count": row.urged_count,
             "parent_ticket": row.parent_ticket,
             "withdrawn_at": row.withdrawn_at,
         }
     )
+
+
+def days_since_receipt(row: AnyRow, now: datetime) -> int:
+    """The day of receipt is the first; the count stops when the case ends."""
+    return int(((row.closed_at or now).astimezone(BEIJING).date() - row.created_at.date()).days) + 1

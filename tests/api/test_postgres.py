@@ -13,6 +13,7 @@ from tests.api.conftest import Bridge, Start, Talk
 from tests.api.fake_bot import answer
 from tests.api.postgres import postgres, why_not
 from tests.api.test_stream import numbers
+from tests.api.test_tickets import WHOLE_DRAFT
 
 pytestmark = pytest.mark.skipif(why_not() is not None, reason=why_not() or "")
 
@@ -102,6 +103,42 @@ async def test_the_same_matter_at_the_same_moment_is_one_ticket(bridge: Bridge) 
     answers = await asyncio.gather(*(bridge.file() for _ in range(8)))
     assert sorted(answer.status_code for answer in answers) == [200] * 7 + [201]
     assert len({answer.json()["ticket_no"] for answer in answers}) == 1
+
+
+async def test_new_facts_at_the_same_moment_are_new_once(bridge: Bridge) -> None:
+    await bridge.file()
+    answers = await asyncio.gather(*(bridge.file(amount="20.00") for _ in range(6)))
+    assert sorted(answer.json()["clock_restarted"] for answer in answers) == [False] * 5 + [True]
+
+
+async def test_the_life_of_a_whole_draft(bridge: Bridge) -> None:
+    talk = await bridge.talk()
+    filed = await bridge.file(**WHOLE_DRAFT, conversation_id=talk.id, callback_wanted=True)
+    number, address = filed.json()["ticket_no"], f"/v1/tickets/{filed.json()['ticket_no']}/events"
+    told = {"text": "补充", "from_customer": True, "facts": {"amount": "20.00"}, "evidence": True}
+    for role, event in (
+        ("bot", {"type": "comment", **told}),
+        ("bot", {"type": "urge"}),
+        ("handler", {"type": "accept"}),
+        ("handler", {"type": "contact", "text": "已联系"}),
+        ("handler", {"type": "resolve", "outcome": "道歉"}),
+        ("handler", {"type": "close"}),
+        ("bot", {"type": "review", "text": "不满意"}),
+    ):
+        headers = bridge.internal if role == "bot" else bridge.key(role)
+        answer = await bridge.http.post(address, json=event, headers=headers)
+        assert answer.status_code == 201, answer.text
+    rating = {"score": 4, "resolved": True}
+    await bridge.http.post(f"/v1/conversations/{talk.id}/satisfaction", json=rating, headers=talk.headers)
+    ticket = (await bridge.http.get(f"/v1/tickets/{number}", headers=bridge.key())).json()
+    assert (ticket["state"], ticket["urged_count"], ticket["satisfaction"]["score"]) == ("accepted", 1, 4)
+    assert [promise["kind"] for promise in ticket["promises"]] == ["callback", "evidence", "review"]
+    assert [message["asks"] for message in (await talk.history())["messages"]] == ["satisfaction"]
+
+
+async def test_a_tip_keeps_to_itself(bridge: Bridge) -> None:
+    answers = [await bridge.file(nature=nature) for nature in ("投诉", "举报", "表扬", "咨询")]
+    assert [answer.status_code for answer in answers] == [201, 201, 201, 200]
 
 
 async def test_tickets_at_the_same_moment_get_numbers_of_their_own(bridge: Bridge) -> None:

@@ -1,5 +1,6 @@
 """What happens to a ticket after filing: who may do what, when, and what the thread remembers."""
 
+from datetime import timedelta
 from typing import Any
 
 import httpx
@@ -66,6 +67,9 @@ async def test_what_the_state_forbids_names_what_it_allows(bridge: Bridge, numbe
         ("correct", {"fields": {"request": "赔命"}}),
         ("correct", {"fields": {"amount": "很多钱"}}),
         ("correct", {"fields": {"branch": "长" * 65}}),
+        ("review", {}),
+        ("review", {"text": "不满意"}),
+        ("comment", {"text": "补充", "facts": {"amount": "1"}}),
         ("create", {}),
         ("explode", {}),
     ],
@@ -74,7 +78,7 @@ async def test_an_event_without_what_it_needs_is_refused(
     bridge: Bridge, number: str, kind: str, fields: dict[str, Any]
 ) -> None:
     refused = await do(bridge, number, kind, **fields)
-    assert refused.status_code in (403, 422), refused.text
+    assert refused.status_code in (403, 409, 422), refused.text
     unchanged = (await bridge.http.get(f"/v1/tickets/{number}", headers=bridge.key())).json()
     assert [event["type"] for event in unchanged["events"]] == ["create"]
 
@@ -137,3 +141,98 @@ async def test_the_bot_withdraws_only_with_the_right_tail(bridge: Bridge, number
     assert (wrong.status_code, right.status_code) == (404, 201)
     assert right.json()["state"] == "withdrawn"
     assert "narrative_raw" not in right.json()
+
+
+async def test_a_withdrawal_ends_the_case_the_same_day(bridge: Bridge, number: str) -> None:
+    ticket = await done(bridge, number, "withdraw")
+    assert ticket["closed_at"] == ticket["withdrawn_at"] == ticket["updated_at"]
+    assert ticket["events"][-1]["audience"] == "customer"
+
+
+# Urging
+
+
+async def by_bot(bridge: Bridge, number: str, **event: Any) -> httpx.Response:
+    return await bridge.http.post(f"/v1/tickets/{number}/events", json=event, headers=bridge.internal)
+
+
+@pytest.mark.parametrize("role", ["bot", "agent", "handler"])
+async def test_urging_counts_and_changes_nothing_else(bridge: Bridge, number: str, role: str) -> None:
+    before = (await bridge.http.get(f"/v1/tickets/{number}", headers=bridge.key())).json()
+    for text in ("怎么还没人联系我", None):
+        if role == "bot":
+            assert (await by_bot(bridge, number, type="urge", text=text, from_customer=True)).status_code == 201
+        else:
+            await done(bridge, number, "urge", role, text=text)
+    after = (await bridge.http.get(f"/v1/tickets/{number}", headers=bridge.key())).json()
+    assert (after["urged_count"], after["state"], after["due_at"]) == (2, "new", before["due_at"])
+    assert [(event["type"], event["audience"]) for event in after["events"][1:]] == [("urge", "customer")] * 2
+    assert [event["data"]["count"] for event in after["events"][1:]] == [1, 2]
+
+
+async def test_urging_reaches_the_outbox(bridge: Bridge, number: str) -> None:
+    await by_bot(bridge, number, type="urge")
+    rows = await bridge.app.state.context.db.read(
+        lambda connection: connection.exec_driver_sql("SELECT type, state FROM outbox ORDER BY id").all()
+    )
+    assert [tuple(row) for row in rows] == [("ticket.create", "new"), ("ticket.urge", "new")]
+
+
+async def test_an_auditor_urges_nobody(bridge: Bridge, number: str) -> None:
+    assert (await do(bridge, number, "urge", "auditor")).status_code == 403
+
+
+async def test_what_is_answered_cannot_be_urged_but_reviewed(bridge: Bridge, number: str) -> None:
+    await done(bridge, number, "accept")
+    await done(bridge, number, "resolve", outcome="解释")
+    refused = await by_bot(bridge, number, type="urge")
+    allowed = refused.json()["error"]["details"]["allowed"]
+    assert (refused.status_code, "review" in allowed, "urge" in allowed) == (409, True, False)
+
+
+# Review
+
+
+async def answered(bridge: Bridge, number: str, *, close: bool) -> dict[str, Any]:
+    await done(bridge, number, "accept")
+    ticket = await done(bridge, number, "resolve", outcome="解释")
+    return await done(bridge, number, "close") if close else ticket
+
+
+@pytest.mark.parametrize("state", ["new", "accepted", "withdrawn"])
+async def test_only_an_answer_can_be_reviewed(bridge: Bridge, number: str, state: str) -> None:
+    if state != "new":
+        await done(bridge, number, {"accepted": "accept", "withdrawn": "withdraw"}[state])
+    refused = await by_bot(bridge, number, type="review", text="不满意")
+    assert (refused.status_code, refused.json()["error"]["code"]) == (409, "event_not_allowed")
+    assert refused.json()["error"]["details"]["state"] == state
+
+
+async def test_a_review_needs_words(bridge: Bridge, number: str) -> None:
+    await answered(bridge, number, close=False)
+    refused = await by_bot(bridge, number, type="review", text=" ")
+    assert (refused.status_code, refused.json()["error"]["code"]) == (422, "event_invalid")
+
+
+@pytest.mark.parametrize("close", [False, True], ids=["resolved", "closed"])
+async def test_a_review_opens_the_case_again(bridge: Bridge, number: str, close: bool) -> None:
+    before = await answered(bridge, number, close=close)
+    bridge.app.state.context.clock._offset += timedelta(days=20)
+    told = await by_bot(bridge, number, type="review", text="没有解决我的问题", from_customer=True)
+    assert (told.status_code, told.json()["state"], told.json()["clock_restarted"]) == (201, "accepted", True)
+    assert told.json()["state_text"] == "您的核查申请已收到，正在重新核查。"
+    after = (await bridge.http.get(f"/v1/tickets/{number}", headers=bridge.key())).json()
+    assert (after["resolved_at"], after["closed_at"], after["overdue"]) == (None, None, False)
+    assert [clock["overdue"] for clock in after["clocks"]] == [False, False]
+    assert after["due_at"] > before["due_at"]
+    assert after["clock_basis"].startswith("15日：本行约定（客户申请核查）")
+    (review,) = after["promises"]
+    assert (review["kind"], review["due_at"], review["met_at"]) == ("review", after["due_at"], None)
+    assert after["review_requested_at"] == after["updated_at"]
+
+
+async def test_another_answer_keeps_the_promise_of_a_review(bridge: Bridge, number: str) -> None:
+    await answered(bridge, number, close=True)
+    await by_bot(bridge, number, type="review", text="没有解决我的问题")
+    ticket = await done(bridge, number, "resolve", outcome="退费")
+    assert [promise["met_at"] is not None for promise in ticket["promises"]] == [True]

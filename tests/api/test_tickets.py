@@ -1,6 +1,7 @@
 """Filing, listing and reading tickets."""
 
 import asyncio
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -90,6 +91,11 @@ async def test_a_refused_body_does_not_use_up_its_key(bridge: Bridge) -> None:
         ("request", "赔命", "只能是"),
         ("phone", "1" * 33, "最多 32 个字"),
         ("surprise", 1, "没有这一项"),
+        ("customer_type", "外星人", "只能是"),
+        ("agent_kind", "朋友", "只能是"),
+        ("authorization", "maybe", "只能是"),
+        ("missing_fields", ["branch"] * 51, "最多 50 项"),
+        ("level_course", [0] * 1001, "最多 1000 项"),
     ],
 )
 async def test_what_is_wrong_is_named(bridge: Bridge, field: str, value: Any, reason: str) -> None:
@@ -103,12 +109,43 @@ async def test_what_is_wrong_is_named(bridge: Bridge, field: str, value: Any, re
 
 @pytest.mark.parametrize(
     "field",
-    ["cause_l2", "cause_secondary", "conversation_id", "branch", "branch_name", "product", "event_time", "name"],
+    [
+        "cause_l2",
+        "cause_secondary",
+        "conversation_id",
+        "branch",
+        "branch_name",
+        "product",
+        "event_time",
+        "name",
+        "business_category",
+        "business_channel",
+        "incident_id",
+    ],
 )
 async def test_what_is_too_long_to_keep_is_refused(bridge: Bridge, field: str) -> None:
     """PostgreSQL holds columns to their length, where SQLite would let it pass."""
     refused = await bridge.file(**{field: "长" * 300})
     assert (refused.status_code, refused.json()["error"]["details"][0]["field"]) == (422, field)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"level_course": [1, 5]},
+        {"explanation_levels": {"X01": 7}},
+        {"explanation_levels": {"长" * 65: 1}},
+        {"missing_fields": ["长" * 33]},
+        {"sources": {"branch": {"source": "guessed", "confidence": 0.5}}},
+        {"sources": {"branch": {"source": "said", "confidence": 2}}},
+        {"sources": {"长" * 33: {"source": "said", "confidence": 1}}},
+    ],
+)
+async def test_what_is_wrong_inside_is_refused(bridge: Bridge, body: dict[str, Any]) -> None:
+    refused = await bridge.file(**body)
+    (field,) = body
+    assert refused.status_code == 422
+    assert refused.json()["error"]["details"][0]["field"].startswith(field)
 
 
 async def test_an_unknown_cause_becomes_other(bridge: Bridge) -> None:
@@ -244,6 +281,34 @@ async def test_a_ticket_has_its_fields_clocks_and_thread(bridge: Bridge) -> None
     assert [(event["seq"], event["type"], event["actor"]) for event in ticket["events"]] == [(1, "create", "bot")]
 
 
+WHOLE_DRAFT = {
+    "customer_type": "对公",
+    "anonymous": True,
+    "is_agent": True,
+    "agent_kind": "heir",
+    "authorization": "none",
+    "representative_count": 6,
+    "business_category": "个人贷款",
+    "business_channel": "营业网点",
+    "incident_id": "SJ20261125001",
+    "level_course": [0, 2, 1],
+    "explanation_levels": {"X01": 2, "X02": 1},
+    "missing_fields": ["product", "amount"],
+    "sources": {"branch": {"source": "inferred", "confidence": 0.4}},
+}
+
+
+async def test_a_ticket_keeps_how_its_draft_came_about(bridge: Bridge) -> None:
+    ticket = await read(bridge, await filed(bridge, **WHOLE_DRAFT))
+    assert {name: ticket[name] for name in WHOLE_DRAFT} == WHOLE_DRAFT
+
+
+async def test_a_ticket_without_them_has_them_empty(bridge: Bridge) -> None:
+    ticket = await read(bridge, await filed(bridge))
+    assert {name: ticket[name] for name in WHOLE_DRAFT if ticket[name]} == {}
+    assert (ticket["promises"], ticket["clock_started_at"]) == ([], ticket["created_at"])
+
+
 async def test_a_number_is_found_as_people_type_it(bridge: Bridge) -> None:
     number = await filed(bridge)
     assert (await read(bridge, f" {number[:2].lower()} {number[2:]}"))["ticket_no"] == number
@@ -272,6 +337,28 @@ async def test_the_owner_of_number_and_phone_sees_progress(bridge: Bridge) -> No
     assert shown.status_code == 200
     assert shown.json()["state_text"] == "您的投诉已登记，正在等待承办部门受理。"
     assert "柜员" not in shown.text
+
+
+async def test_progress_counts_the_days_from_receipt(bridge: Bridge) -> None:
+    number = await filed(bridge)
+    clock, seen = bridge.app.state.context.clock, []
+    for _ in range(3):
+        shown = await bridge.http.get(f"/v1/public/tickets/{number}", params={"phone_tail": "8000"})
+        seen.append(shown.json()["days"])
+        clock._offset += timedelta(days=1)
+    assert seen == [1, 2, 3]
+
+
+async def test_progress_names_what_happened_to_the_term(bridge: Bridge) -> None:
+    number = await filed(bridge)
+    address, key = f"/v1/tickets/{number}/events", bridge.key("handler")
+    extension = {"type": "extend", "days": 10, "reason": "需要调取监控", "approver": "李经理"}
+    for event in (extension, {"type": "urge"}, {"type": "urge", "text": "快一点"}):
+        assert (await bridge.http.post(address, json=event, headers=key)).status_code == 201
+    shown = (await bridge.http.get(f"/v1/public/tickets/{number}", params={"phone_tail": "8000"})).json()
+    assert (shown["nature"], shown["extended_days"], shown["urged_count"]) == ("投诉", 10, 2)
+    assert shown["extension_reason"] == "需要调取监控"
+    assert "李经理" not in str(shown)
 
 
 async def test_a_wrong_tail_and_an_unknown_number_look_the_same(bridge: Bridge) -> None:

@@ -12,6 +12,7 @@ from api.channels.web.schemas import ConversationCreated, ConversationIn, Messag
 from api.channels.web.verification import verify_conversation
 from api.conversations import repository as conversations
 from api.conversations.push import ConversationStream
+from api.core.clock import rfc3339
 from api.core.context import Context, client_address, context
 from api.core.errors import InvalidError, RateLimitedError
 from api.core.principals import find_principal
@@ -21,6 +22,7 @@ from api.core.sse import last_event_id, stream_response
 from api.dialogue import repository
 from api.dialogue.schemas import Incoming
 from api.dialogue.turns import Turns
+from api.tickets import repository as tickets
 
 router = APIRouter(tags=["客户"])
 
@@ -118,16 +120,23 @@ async def upload_attachment(request: Request, conversation_id: str, authorizatio
 async def rate_conversation(
     request: Request, conversation_id: str, body: SatisfactionIn, authorization: Authorization = None
 ) -> None:
-    """满意度；再次提交以最后一次为准。"""
+    """满意度；再次提交以最后一次为准。对话里有工单的，也记在工单上。"""
     ctx = _proved(request, conversation_id, authorization)
+    now = ctx.clock.now()
     values = {
         "conversation_id": conversation_id,
         "score": body.score,
         "resolved": body.resolved,
         "comment": scrub(body.comment) if body.comment else None,
-        "created_at": ctx.clock.now(),
+        "created_at": now,
     }
-    await ctx.db.write(lambda connection: conversations.rate(connection, values))
+    rating = {"score": body.score, "resolved": body.resolved, "comment": values["comment"], "at": rfc3339(now)}
+
+    def rate(connection: Connection) -> None:
+        conversations.rate(connection, values)
+        tickets.keep_rating(connection, conversation_id, rating)
+
+    await ctx.db.write(rate)
 
 
 def _proved(request: Request, conversation_id: str, authorization: str | None) -> Context:

@@ -1,5 +1,6 @@
 export * from './customer'
 export * from './errors'
+export * from './public'
 export * from './staff'
 export * from './stream'
 export * from './types'

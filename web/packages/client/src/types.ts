@@ -45,6 +45,16 @@ export interface Credentials {
   token: string
 }
 
+export interface PublicIncident {
+  incident_no: string
+  title: string
+  message: string
+  workaround: string | null
+  services: string[]
+  from: string
+  to: string | null
+}
+
 export type Outgoing = { client_id: string; text: string } | { client_id: string; choice_id: string }
 
 export interface TicketRow {
@@ -80,13 +90,26 @@ export interface TicketEvent {
 export interface Clock {
   kind: string
   due_at: string
-  state?: string
+  basis?: string
+  met_at?: string | null
+  overdue?: boolean
+}
+
+/** Owed by word, beside the clocks; without `due_at` it is the customer's to keep. */
+export interface TicketPromise {
+  kind: string
+  text: string
+  due_at: string | null
+  made_at: string
+  met_at: string | null
+  overdue: boolean
 }
 
 export type Ticket = TicketRow &
   Record<string, unknown> & {
     events: TicketEvent[]
     clocks: Clock[]
+    promises: TicketPromise[]
   }
 
 export interface StaffMember {

@@ -1,0 +1,131 @@
+"""SQL of what the bot is told about the bank: branches, incidents, and the version that both share.
+
+Every change counts the version up first: its row lock lets one change through at a time, and the next message of every
+conversation carries the new number.
+"""
+
+from collections.abc import Iterable
+from datetime import date, datetime, timedelta
+
+from sqlalchemy import Connection, func, insert, or_, select, update
+
+from api.core.errors import ApiError
+from api.core.models import AnyRow, counters
+from api.desk.models import branches, incidents
+from api.dialogue.repository import BRANCHES
+from api.tickets.repository import next_number
+from contract.branch import Branch
+from contract.incident import Incident
+
+# A complaint about an outage may come weeks after it; the explanation then still knows it.
+_REMEMBERED = timedelta(days=60)
+
+_PER_DAY = 999  # three digits in the number
+
+_i = incidents.c
+_INCIDENTS = select(_i.incident_no, _i.starts_at, _i.ends_at, _i.facts)
+_NEWEST_FIRST = _INCIDENTS.order_by(_i.starts_at.desc(), _i.incident_no.desc())
+
+
+class TooManyIncidentsError(ApiError):
+    """The day's numbers are used up."""
+
+    status, code = 409, "too_many_incidents"
+    message = f"一天最多登记 {_PER_DAY} 件事件，请修改已有的事件，或明天再登记。"
+
+
+def next_version(connection: Connection) -> int:
+    return next_number(connection, BRANCHES)
+
+
+def version(connection: Connection) -> int:
+    found = connection.execute(select(counters.c.value).where(counters.c.name == BRANCHES)).scalar_one_or_none()
+    return int(found or 0)
+
+
+def fill(connection: Connection, initial: Iterable[Branch], now: datetime) -> None:
+    """The playbook's branches, the first time; afterwards the table is the truth."""
+    if connection.execute(select(func.count()).select_from(branches)).scalar_one():
+        return
+    for branch in initial:
+        put_branch(connection, branch, who="playbook", now=now)
+    next_version(connection)
+
+
+def put_branch(connection: Connection, branch: Branch, *, who: str, now: datetime) -> bool:
+    """True when the branch is new."""
+    values = {"facts": branch.model_dump(mode="json", exclude={"code"}), "updated_at": now, "updated_by": who}
+    changed = connection.execute(update(branches).where(branches.c.code == branch.code).values(values))
+    if changed.rowcount:
+        return False
+    connection.execute(insert(branches), {"code": branch.code, **values})
+    return True
+
+
+def all_branches(connection: Connection) -> list[Branch]:
+    """By code."""
+    rows = connection.execute(select(branches.c.code, branches.c.facts).order_by(branches.c.code))
+    return [_branch(row) for row in rows]
+
+
+def find_branch(connection: Connection, code: str) -> Branch | None:
+    row = connection.execute(select(branches.c.code, branches.c.facts).where(branches.c.code == code)).one_or_none()
+    return None if row is None else _branch(row)
+
+
+def branch_codes(connection: Connection) -> frozenset[str]:
+    return frozenset(connection.execute(select(branches.c.code)).scalars())
+
+
+def _branch(row: AnyRow) -> Branch:
+    """Rows of an earlier version lack what was added since; the model's defaults stand in."""
+    return Branch.model_validate({"code": row.code, **row.facts})
+
+
+def new_incident_no(connection: Connection, day: date) -> str:
+    """SJ, the day of the announcement, and a number that grows within it."""
+    number = next_number(connection, f"incident:{day:%Y%m%d}")
+    if number > _PER_DAY:
+        raise TooManyIncidentsError
+    return f"SJ{day:%Y%m%d}{number:03d}"
+
+
+def put_incident(connection: Connection, incident: Incident, *, who: str, now: datetime) -> None:
+    facts = incident.model_dump(mode="json", exclude={"incident_no", "starts_at", "ends_at"})
+    values = {
+        "starts_at": incident.starts_at,
+        "ends_at": incident.ends_at,
+        "facts": facts,
+        "updated_at": now,
+        "updated_by": who,
+    }
+    changed = connection.execute(update(incidents).where(_i.incident_no == incident.incident_no).values(values))
+    if not changed.rowcount:
+        connection.execute(insert(incidents), {"incident_no": incident.incident_no, "created_at": now, **values})
+
+
+def find_incident(connection: Connection, incident_no: str) -> Incident | None:
+    row = connection.execute(_INCIDENTS.where(_i.incident_no == incident_no)).one_or_none()
+    return None if row is None else _incident(row)
+
+
+def all_incidents(connection: Connection) -> list[Incident]:
+    """The newest first."""
+    return [_incident(row) for row in connection.execute(_NEWEST_FIRST)]
+
+
+def running_incidents(connection: Connection, now: datetime) -> list[Incident]:
+    holds = (_i.starts_at <= now, or_(_i.ends_at.is_(None), _i.ends_at > now))
+    return [_incident(row) for row in connection.execute(_NEWEST_FIRST.where(*holds))]
+
+
+def remembered_incidents(connection: Connection, now: datetime) -> list[Incident]:
+    """What bot and actions may have to explain. Those still to come are among them: no new version tells that one began."""
+    lately = or_(_i.ends_at.is_(None), _i.ends_at > now - _REMEMBERED)
+    return [_incident(row) for row in connection.execute(_NEWEST_FIRST.where(lately))]
+
+
+def _incident(row: AnyRow) -> Incident:
+    return Incident.model_validate(
+        {"incident_no": row.incident_no, "starts_at": row.starts_at, "ends_at": row.ends_at, **row.facts}
+    )

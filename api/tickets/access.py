@@ -1,0 +1,16 @@
+"""Who may see a ticket: staff by its seal, customers by the last digits of their phone."""
+
+from api.core.models import AnyRow
+from api.core.security import Principal, same_secret
+from api.tickets.errors import PublicTicketNotFoundError
+
+
+def may_see(by: Principal, ticket: AnyRow) -> bool:
+    return not ticket.restricted or by.sees_everything or by.unit == ticket.route
+
+
+def check_tail(phone: str | None, tail: str) -> None:
+    """Raises PublicTicketNotFoundError unless the last four digits agree."""
+    digits = "".join(char for char in tail if char.isdigit())[-4:]
+    if len(digits) != 4 or not phone or not same_secret(digits, phone[-4:]):
+        raise PublicTicketNotFoundError

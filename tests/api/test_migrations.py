@@ -1,0 +1,112 @@
+"""The schema goes up and down with rows in it, on both databases, and ends as the tables in the code."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+from alembic import command
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import Connection, Engine, create_engine, event, inspect, text
+from sqlalchemy.pool import NullPool
+
+from api.migrations.run import all_metadata, configuration
+from tests.api.postgres import postgres, why_not
+
+_BEFORE = {
+    "ticket_no": "TS1", "state": "new", "intake_channel": "web", "operator_id": "x", "special_group": "[]",
+    "nature": "投诉", "narrative_raw": b"x", "summary": b"x", "cause_l1": "C5", "classified_by": "x", "level": 0,
+    "callback_wanted": False, "level_peak": 0, "tags": "[]", "trigger_phrases": b"[]", "script_ids_used": "[]",
+    "accepted_explanation": "unasked", "hours_fault": False, "route": "x", "copied": "[]", "restricted": False,
+    "clock_basis": "x", "first_contact_basis": "x", "extended_days": 0, "reopened": 0, "repeat_count": 0,
+    **dict.fromkeys(("created_at", "updated_at", "due_at", "first_contact_due_at"), "2026-11-25 10:00:00"),
+}  # fmt: skip
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def engine(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Engine]:
+    if request.param == "sqlite":
+        made = create_engine(f"sqlite:///{tmp_path / 'x.db'}", poolclass=NullPool)
+        event.listen(made, "connect", lambda raw, _: raw.execute("PRAGMA foreign_keys=ON"))
+        yield made
+        return
+    if (reason := why_not()) is not None:
+        pytest.skip(reason)
+    with postgres() as address:
+        with psycopg.connect(f"{address}/postgres", autocommit=True) as connection:
+            connection.execute("CREATE DATABASE x")
+        yield create_engine(f"{address}/x".replace("postgresql:", "postgresql+psycopg:"), poolclass=NullPool)
+
+
+def migrated(engine: Engine, revision: str, move: Callable[..., Any] = command.upgrade) -> None:
+    with engine.begin() as connection:
+        move(configuration(connection), revision)
+
+
+def insert(connection: Connection, table: str, values: dict[str, Any]) -> None:
+    names, places = ", ".join(values), ", ".join(f":{name}" for name in values)
+    connection.execute(text(f"INSERT INTO {table} ({names}) VALUES ({places})"), values)  # noqa: S608
+
+
+def test_the_whole_draft_goes_up_and_down_with_rows(engine: Engine) -> None:
+    migrated(engine, "0002")
+    with engine.begin() as connection:
+        insert(connection, "tickets", _BEFORE)
+        insert(
+            connection,
+            "ticket_events",
+            {
+                "ticket_no": "TS1",
+                "type": "create",
+                "actor": "x",
+                "audience": "staff",
+                "data": b"{}",
+                "created_at": "2026-11-25 10:00:00",
+            },
+        )
+    migrated(engine, "0003")
+    with engine.begin() as connection:
+        row = connection.execute(text("SELECT * FROM tickets")).one()
+        assert (row.anonymous, row.urged_count, row.authorization, row.clock_started_at) == (False, 0, None, None)
+        promise = {"ticket_no": "TS1", "kind": "callback", "text": b"x", "made_at": "2026-11-25 10:00:00"}
+        insert(connection, "promises", promise)
+    migrated(engine, "0002", command.downgrade)
+    with engine.begin() as connection:
+        assert connection.execute(text("SELECT count(*) FROM ticket_events")).scalar_one() == 1
+        assert "promises" not in inspect(connection).get_table_names()
+        assert not {"anonymous", "satisfaction"} & {c["name"] for c in inspect(connection).get_columns("tickets")}
+    migrated(engine, "0003")
+
+
+def test_a_long_ask_is_kept_and_dropped_only_on_the_way_down(engine: Engine) -> None:
+    migrated(engine, "0003")
+    conversation = {
+        "id": "c", "channel": "web", "owner": "bot", "last_seq": 1, "customer_seq": 0, "processed_seq": 0, "fence": 0,
+        "attempts": 0, "retry_at": 0.0, "noticed": False, "level": 0, "level_peak": 0,
+        **dict.fromkeys(("created_at", "updated_at", "consent_at"), "2026-11-25 10:00:00"),
+    }  # fmt: skip
+    message = {"conversation_id": "c", "seq": 1, "role": "bot", "text": b"x", "asks": "representative_count"}
+    with engine.begin() as connection:
+        insert(connection, "conversations", conversation)
+        insert(connection, "messages", {**message, "created_at": "2026-11-25 10:00:00"})
+    migrated(engine, "0002", command.downgrade)
+    with engine.begin() as connection:
+        kept = connection.execute(text("SELECT asks FROM messages")).scalar_one()
+    assert kept == (None if engine.dialect.name == "postgresql" else "representative_count")
+
+
+def test_the_newest_schema_is_the_one_in_the_code(engine: Engine) -> None:
+    migrated(engine, "head")
+    with engine.begin() as connection:
+        # SQLite keeps the length that a column was made with and does not hold to it.
+        options = {"compare_type": engine.dialect.name != "sqlite"}
+        assert compare_metadata(MigrationContext.configure(connection, opts=options), all_metadata()) == []
+
+
+def test_everything_goes_down_again(engine: Engine) -> None:
+    migrated(engine, "head")
+    migrated(engine, "base", command.downgrade)
+    with engine.begin() as connection:
+        assert set(inspect(connection).get_table_names()) <= {"alembic_version"}
