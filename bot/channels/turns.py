@@ -7,14 +7,16 @@ from typing import Any, Dict, List, Optional
 from rasa.core.channels import UserMessage
 
 from bot.channels.outbox import Outbox
+from bot.channels.rendering import for_channel
 from bot.state import TurnState
 
 # The fields of contract.ticket.TicketDraft; tests/bot/test_domain.py holds both sides together.
 DRAFT_FIELDS = (
     "nature narrative_raw summary branch branch_name event_time event_time_text product amount request customer_quote "
-    "name phone card_tail staff_described representative_count special_group cause_l1 cause_l2 cause_secondary "
-    "cause_confidence cause_runner_up level level_peak tags trigger_phrases script_ids_used accepted_explanation hours_fault "
-    "callback_wanted"
+    "name phone card_tail staff_described customer_type anonymous is_agent agent_kind authorization representative_count "
+    "special_group cause_l1 cause_l2 cause_secondary cause_confidence cause_runner_up business_category business_channel "
+    "incident_id level level_peak level_course tags trigger_phrases script_ids_used explanation_levels accepted_explanation "
+    "hours_fault callback_wanted missing_fields sources"
 ).split()
 
 # What a picked button stands for outside the form, where nobody reads its payload.
@@ -29,6 +31,7 @@ _CHOICE_INTENTS = {
     "start:progress": "query_progress",
     "start:withdraw": "withdraw",
 }
+# `right`, `request`, `cause`, `authorization`: answers, read by the form.
 _OTHER_CHOICE = "inform"
 
 
@@ -123,7 +126,7 @@ def turn_answer(call: TurnCall, turn: TurnState, outbox: Outbox) -> Dict[str, An
         raise EmptyAnswerError
     slots: Dict[str, Any] = turn.saved["slots"]
     return {
-        "messages": outbox.messages,
+        "messages": for_channel(call.channel, outbox.messages),
         "understanding": understanding(turn.understanding, call.text) if turn.understanding else None,
         "draft": {name: slots[name] for name in DRAFT_FIELDS if slots.get(name) is not None},
         "missing": outbox.missing if outbox.missing is not None else _still_asked(slots),
@@ -134,7 +137,7 @@ def turn_answer(call: TurnCall, turn: TurnState, outbox: Outbox) -> Dict[str, An
 
 
 def _still_asked(slots: Mapping[str, Any]) -> List[str]:
-    asked = slots.get("requested_slot")
+    asked = (slots.get("requested_slot") or "").rpartition(":")[2]
     return [asked] if asked and asked != "confirm" else []
 
 

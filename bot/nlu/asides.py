@@ -1,10 +1,11 @@
-"""What the actions need beside the public entities: ticket number, request, name, groups, tags, how many are spoken for. Pure."""
+"""What the actions need beside the public entities: ticket number, request, name, groups, tags, how many are spoken for, cues. Pure."""
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 from typing import Any, Dict, List, Pattern, Tuple
 
+from bot.nlu.cues import find_cues
 from bot.nlu.files import LEXICON, read_yaml
 from bot.nlu.numbers import read_number
 from bot.nlu.triggers import Trigger
@@ -33,6 +34,7 @@ _NAMES: Tuple[Pattern[str], ...] = (
     re.compile(rf"^\s*(?:姓|我姓)?\s*({_SURNAME}{_TITLE}?)\s*[。.，,！!]?\s*$"),
     re.compile(rf"^\s*({_SURNAME}[\u4e00-\u9fff]{{0,2}}{_TITLE}?)[\s，,]+(?=<PHONE_|1[3-9]\d)"),
 )
+_DECLINED = re.compile(r"^(?:什么的)?(?:就|也)?(?:不用|免了|不必|不需要|算了|不要)")
 _BARE_NAME = re.compile(rf"^\s*({_SURNAME}[\u4e00-\u9fff]{{1,2}})\s*[。.，,]?\s*$")
 # "我们二十多个人", and a crowd that is counted where it stands.
 _WE = re.compile(
@@ -54,17 +56,18 @@ def find_asides(text: str, triggers: Sequence[Trigger], intent: str) -> List[Asi
         *_groups(text),
         *_tags(triggers),
         *_represented(text),
+        *(("cue", start, end, name) for name, start, end in find_cues(text)),
     ]
 
 
 def _requests(text: str) -> Iterator[Aside]:
-    """The first kind that is asked for; what is asked for stands in the lexicon's order."""
+    """The first kind that is asked for and not declined ("道歉就不用了"); what is asked for stands in the lexicon's order."""
     for value, pattern in _table("requests.yml").items():
-        match = pattern.search(text)
-        if match:
+        for match in pattern.finditer(text):
             start, end = _clause(text, *match.span())
-            yield ("request", start, end, value)
-            return
+            if not _DECLINED.search(text[match.end() : end]):
+                yield ("request", start, end, value)
+                return
 
 
 def _clause(text: str, start: int, end: int) -> Tuple[int, int]:

@@ -6,7 +6,7 @@ newest one that this process has seen.
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any, Dict, List, Optional, Tuple
 
@@ -25,10 +25,11 @@ _ALIKE = 88.0
 
 @dataclass(frozen=True)
 class Known:
-    """A branch of the directory."""
+    """A branch of the directory; `alike` when the words only sound like it."""
 
     code: str
     name: str
+    alike: bool = False
 
 
 class BranchDirectory:
@@ -47,12 +48,16 @@ class BranchDirectory:
         self._by_core = {**_unique(streets), **self._by_core}
         self._by_sound = _unique((_sound(core), known) for core, known in self._by_core.items())
         self._sounds: Tuple[str, ...] = tuple(self._by_sound)
-        # A bare "人民医院" may be the hospital.
-        longest_first = sorted((name for name in self._by_name if _core(name) != name), key=len, reverse=True)
-        self._mention = re.compile("|".join(map(re.escape, longest_first)) or r"(?!)")
+        # A bare "人民医院" may be the hospital; somebody who went there ("到解放路，窗口说") went to the bank.
+        longest_first = sorted(self._by_name, key=len, reverse=True)
+        full = "|".join(re.escape(name) for name in longest_first if _core(name) != name) or r"(?!)"
+        bare = "|".join(re.escape(name) for name in longest_first if _core(name) == name) or r"(?!)"
+        self._mention = re.compile(
+            rf"{full}|(?<=[到去在来])(?:{bare})(?=[，,。！!\s办存取开问转汇]|你们|那边|柜|窗|网|银行|$)"
+        )
 
     def mentions(self, text: str) -> List[Tuple[int, int]]:
-        """Where a known name stands in full ("城东支行")."""
+        """Where a known name stands in full ("城东支行"), or bare where it can only be the branch."""
         return [match.span() for match in self._mention.finditer(text.lower())]
 
     def find(self, words: str) -> Optional[Known]:
@@ -78,7 +83,7 @@ class BranchDirectory:
         best = process.extract(sound, self._sounds, scorer=fuzz.ratio, score_cutoff=_ALIKE, limit=2)
         if not best or (len(best) > 1 and best[0][1] == best[1][1]):
             return None
-        return self._by_sound[best[0][0]]
+        return replace(self._by_sound[best[0][0]], alike=True)
 
 
 class Holder:

@@ -37,7 +37,7 @@ class Normalised:
 
     def to_raw(self, start: int, end: int) -> Tuple[int, int]:
         """A span of `text` as a span of `raw`."""
-        return self.starts[start], self.ends[end - 1]
+        return (self.starts[start], self.ends[end - 1]) if self.starts else (0, len(self.raw))
 
 
 @lru_cache(maxsize=1)

@@ -126,8 +126,18 @@ class SpanTagger:
         tags = self._tagger.tag(features(text, words))
         tagged = (it for it in _read(tags, text) if not (it[0] == "branch" and _NO_BRANCH.search(text[it[1] : it[2]])))
         named = [("branch", start, end) for start, end in branches.mentions(text)]
-        found = _merged(_merged(certain(text), tagged), [*named, *named_products(text)])
+        own = (_without_branch(it, named, text) for it in tagged)
+        found = _merged(_merged(certain(text), own), [*named, *named_products(text)])
         return sorted(found, key=lambda span: span[1])
+
+
+def _without_branch(span: Found, named: Sequence[Found], text: str) -> Found:
+    """ "营业部那个柜员": the person begins after the branch."""
+    kind, start, end = span
+    if kind == "person":
+        start = max((stop for _, begin, stop in named if begin == start and stop < end), default=start)
+        return (kind, *_trim(text, start, end))
+    return span
 
 
 def _read(tags: Sequence[str], text: str) -> Iterable[Found]:

@@ -38,6 +38,7 @@ _SPOKEN = (
     ("上星期", "上周"),
     ("上个周", "上周"),
     ("下半晌", "下午"),
+    ("点过", "点"),
 )
 _VAGUE_TAIL = re.compile(r"(?:的时候|那天|左右|前后|多钟|多|来钟|许|不到|刚过|附近|以后|之后|前儿|吧|呢|啊)+$")
 # "二十号前" has no beginning.
@@ -101,6 +102,8 @@ def _past(start: datetime, now: datetime, text: str, has_clock: bool) -> Optiona
             start = _month_before(start)
         elif has_clock and _DATED.search(text):
             has_clock = False  # today, but the hour cannot be meant
+        elif has_clock:
+            start -= timedelta(days=1)  # "下午三点", said in the morning
     if start > now and (has_clock or start.date() > now.date()):
         return None
     return start.strftime("%Y-%m-%dT%H:%M" if has_clock else "%Y-%m-%d")

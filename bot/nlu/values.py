@@ -68,7 +68,9 @@ def value_of(kind: str, text: str, *, now: datetime, branches: BranchDirectory) 
         return digits_of(text)[-4:] or None
     if kind == "branch":
         known = branches.find(text)
-        return None if known is None else {"code": known.code, "name": known.name}
+        if known is None:
+            return None
+        return {"code": known.code, "name": known.name, **({"alike": True} if known.alike else {})}
     return None
 
 

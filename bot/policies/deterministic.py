@@ -1,6 +1,7 @@
 """What our policies share: a decision made from the tracker alone, stated with full confidence."""
 
 from abc import abstractmethod
+from collections.abc import Set as AbstractSet
 from typing import Any, Dict, List, Optional
 
 from rasa.core.policies.policy import Policy, PolicyPrediction, SupportedData
@@ -83,6 +84,43 @@ def choice_of(tracker: DialogueStateTracker) -> Optional[str]:
     """The payload of the picked button, when one was picked."""
     message = tracker.latest_message
     return (message.metadata or {}).get("choice") if message is not None else None
+
+
+def cues_of(tracker: DialogueStateTracker) -> AbstractSet[str]:
+    """What this message does beside telling a story (bot/nlu/cues.py)."""
+    message = tracker.latest_message
+    entities = message.entities if message is not None else []
+    return {str(entity.get("value")) for entity in entities if entity.get("entity") == "cue"}
+
+
+def keeps_ticket(tracker: DialogueStateTracker) -> bool:
+    """ "不撤": heard as a withdrawal, and the contrary of one."""
+    return intent_of(tracker) == "withdraw" and "keep" in cues_of(tracker)
+
+
+def text_of(tracker: DialogueStateTracker) -> str:
+    """The words of this message."""
+    return (tracker.latest_message.text or "") if tracker.latest_message is not None else ""
+
+
+def names_ticket(tracker: DialogueStateTracker) -> bool:
+    """Whether this message has a ticket number in it."""
+    return _has_entity(tracker, "ticket_no")
+
+
+def names_somebody(tracker: DialogueStateTracker) -> bool:
+    """Whether a branch or a member of staff is named."""
+    return _has_entity(tracker, "branch") or _has_entity(tracker, "person")
+
+
+def tells_facts(tracker: DialogueStateTracker) -> bool:
+    """Whether something is told that a complaint begins with: who, where, how to call back."""
+    return any(_has_entity(tracker, kind) for kind in ("phone", "name", "branch"))
+
+
+def _has_entity(tracker: DialogueStateTracker, kind: str) -> bool:
+    message = tracker.latest_message
+    return message is not None and any(entity.get("entity") == kind for entity in message.entities)
 
 
 def level_of(tracker: DialogueStateTracker) -> int:

@@ -9,7 +9,7 @@ from rasa.shared.core.domain import Domain
 from rasa.shared.core.events import Event, SlotSet
 from rasa.shared.core.trackers import DialogueStateTracker
 
-from bot.policies.deterministic import DeterministicPolicy, heard_just_now, intent_of, level_of
+from bot.policies.deterministic import DeterministicPolicy, heard_just_now, intent_of, keeps_ticket, level_of
 
 SAFETY, OFFER_HUMAN = "action_safety", "action_offer_human"
 _DANGER, _RISK = 4, 3
@@ -69,11 +69,11 @@ def _is_to_be_offered_a_human(tracker: DialogueStateTracker) -> bool:
 
 
 def _after_offer(tracker: DialogueStateTracker) -> str:
-    intent = intent_of(tracker)
-    if intent in _LOOKUPS:
+    intent, has_ticket = intent_of(tracker), tracker.get_slot("ticket_no") is not None
+    if intent in _LOOKUPS and not keeps_ticket(tracker):
         return _LOOKUPS[intent]
-    if intent in _MORE_OF_THE_MATTER and tracker.get_slot("ticket_no") is not None:
-        return "action_supplement"
+    if has_ticket:
+        return "action_supplement" if intent in _MORE_OF_THE_MATTER else ACTION_LISTEN_NAME
     return ACTION_LISTEN_NAME if intent in _ANSWERED_BY_OFFER else "complaint_form"
 
 

@@ -3,6 +3,7 @@
 Rasa's forms hear everything while they are active, and rules come after them.
 """
 
+from collections.abc import Set as AbstractSet
 from typing import Any, Dict, Optional
 
 from rasa.core.constants import POLICY_PRIORITY
@@ -12,11 +13,35 @@ from rasa.shared.core.constants import ACTION_DEACTIVATE_LOOP_NAME, ACTION_LISTE
 from rasa.shared.core.domain import Domain
 from rasa.shared.core.trackers import DialogueStateTracker
 
-from bot.policies.deterministic import DeterministicPolicy, choice_of, heard_just_now, intent_of
+from bot.policies.deterministic import (
+    DeterministicPolicy,
+    choice_of,
+    cues_of,
+    heard_just_now,
+    intent_of,
+    keeps_ticket,
+    names_somebody,
+    names_ticket,
+    tells_facts,
+    text_of,
+)
 
 _COMPLAINT = "complaint_form"
 _LOOKUPS = frozenset({"progress_form", "withdraw_form"})
+_PROGRESS = "progress_form"
+# After these a form that is open waits for the customer.
+_LEAVE_OPEN = frozenset({"action_handover", "action_progress", "action_withdraw"})
 _SURE = 0.6
+# Longer than this, a message tells a story, and what looks like a word to us is part of it.
+_SHORT = 16
+# Cues by what they lead to (bot/lexicon/cues.yml).
+_ABOUT_A_TICKET = frozenset({"urge", "dissatisfied"})
+_CASES = frozenset({"agent", "heir", "joint", "anonymous", "tip_off", "suggestion", "second_matter", "foreign"})
+_FOR_THE_TICKET = frozenset({"evidence", "callback", "misspoke", "second_matter", "foreign"})
+_ELSEWHERE = frozenset({"telecom", "other_company"})
+_NO_MATTER = frozenset({"out_of_scope", "chitchat", "inquire", "nlu_fallback"})
+_OTHER_WISHES = frozenset({"praise", "withdraw", "request_human"})
+_OTHER_BUSINESS = frozenset({"inquire", "query_progress", "withdraw", "request_human", "praise"})
 # Lower than a rule or a story that matches (1.0): only when nobody else has a word.
 _LAST_RESORT = 0.45
 
@@ -34,11 +59,11 @@ class InterruptionPolicy(DeterministicPolicy):
         """See parent class."""
         if heard_just_now(tracker):
             return _on_message(tracker)
-        if tracker.latest_action_name == "action_handover" and tracker.active_loop_name is not None:
+        if tracker.latest_action_name in _LEAVE_OPEN and tracker.active_loop_name is not None:
             # The question stays open; the form hears the next message.
             return ACTION_LISTEN_NAME
         if tracker.latest_action_name == ACTION_DEACTIVATE_LOOP_NAME:
-            return "utter_not_filed"
+            return "utter_not_withdrawn" if keeps_ticket(tracker) else "utter_not_filed"
         return None
 
     def predict_action_probabilities(
@@ -57,23 +82,87 @@ class InterruptionPolicy(DeterministicPolicy):
 
 def _on_message(tracker: DialogueStateTracker) -> Optional[str]:
     intent, form = intent_of(tracker), tracker.active_loop_name
+    if "human" in cues_of(tracker):
+        return "action_handover"
+    if keeps_ticket(tracker) and form != _COMPLAINT:
+        return "utter_not_withdrawn" if form is None else ACTION_DEACTIVATE_LOOP_NAME
     if form is None:
-        return _COMPLAINT if _goes_on_with_intake(tracker) else None
+        return _outside(tracker)
     if intent == "request_human" and (form in _LOOKUPS or choice_of(tracker) is None):
         return "action_handover"
     if form == _COMPLAINT and choice_of(tracker) is None:
-        if intent == "query_progress":
-            return "progress_form"
-        return _on_withdrawal(tracker) if intent == "withdraw" and _is_sure(tracker) else None
+        # "要多久" before filing asks about the rule, not about a ticket.
+        # Words that answer our question are read as orders easily: an order is said plainly.
+        cues = cues_of(tracker)
+        if intent == "query_progress" and (names_ticket(tracker) or (_has_ticket(tracker) and "progress" in cues)):
+            return _PROGRESS
+        return _on_withdrawal(tracker) if intent == "withdraw" and "withdraw" in cues and _is_sure(tracker) else None
     return _COMPLAINT if form in _LOOKUPS and intent == "complain" else None
 
 
-def _goes_on_with_intake(tracker: DialogueStateTracker) -> bool:
-    choice, has_ticket = choice_of(tracker), tracker.get_slot("ticket_no") is not None
+def _has_ticket(tracker: DialogueStateTracker) -> bool:
+    return tracker.get_slot("ticket_no") is not None
+
+
+def _outside(tracker: DialogueStateTracker) -> Optional[str]:
+    """No form is open: what the intent alone does not say."""
+    choice, has_ticket = choice_of(tracker), _has_ticket(tracker)
     if choice is not None:
-        return choice == "start:complaint" or (not has_ticket and choice == "human:no")
-    # A draft that was left for a query, or not submitted: more facts belong to it, not to an older ticket.
-    return tracker.get_slot("narrative_raw") is not None and intent_of(tracker) in ("inform", "correct")
+        return _COMPLAINT if choice == "start:complaint" or (not has_ticket and choice == "human:no") else None
+    if _left_open(tracker):
+        return _COMPLAINT
+    return _with_ticket(tracker) if has_ticket else _without_ticket(tracker)
+
+
+def _with_ticket(tracker: DialogueStateTracker) -> Optional[str]:
+    """What belongs to the ticket filed last."""
+    cues, intent = _steering(tracker), intent_of(tracker)
+    if "again" in cues_of(tracker) and intent == "complain":
+        return "action_supplement"
+    if cues & _ABOUT_A_TICKET and intent not in _OTHER_WISHES:
+        return _PROGRESS
+    if "satisfied" in cues and intent != "request_human":
+        return "utter_satisfied"
+    if cues & _FOR_THE_TICKET and intent not in _OTHER_BUSINESS:
+        return "action_supplement"
+    return _unsure_withdrawal(tracker)
+
+
+def _without_ticket(tracker: DialogueStateTracker) -> Optional[str]:
+    cues, intent = cues_of(tracker), intent_of(tracker)
+    if _steering(tracker) & _ABOUT_A_TICKET and intent not in (*_OTHER_WISHES, "complain"):
+        return _PROGRESS
+    if "other_bank" in cues or (cues & _ELSEWHERE and intent in _NO_MATTER):
+        return "action_answer"
+    if intent in ("inform", "nlu_fallback") and tells_facts(tracker):
+        return _COMPLAINT
+    told = intent == "praise" and (names_somebody(tracker) or len(text_of(tracker)) >= _SHORT)
+    if told or (cues & _CASES and intent not in _OTHER_BUSINESS):
+        return _COMPLAINT
+    return _unsure_withdrawal(tracker)
+
+
+def _steering(tracker: DialogueStateTracker) -> AbstractSet[str]:
+    """The cues that count: in a long story most words are part of it."""
+    cues = cues_of(tracker)
+    if intent_of(tracker) != "complain" or len(text_of(tracker)) <= _SHORT:
+        return cues
+    return cues & (_CASES | {"satisfied", "dissatisfied"})
+
+
+def _unsure_withdrawal(tracker: DialogueStateTracker) -> Optional[str]:
+    """A ticket is not withdrawn on a guess: a story about somebody's lost passbook was once read as one."""
+    if intent_of(tracker) != "withdraw" or _is_sure(tracker) or names_ticket(tracker):
+        return None
+    cues = cues_of(tracker)
+    if "withdraw" in cues:
+        return None
+    return _COMPLAINT if cues & _CASES else "action_clarify"
+
+
+def _left_open(tracker: DialogueStateTracker) -> bool:
+    """A draft that was left for a query, or not submitted: more facts belong to it, not to an older ticket."""
+    return tracker.get_slot("narrative_raw") is not None and intent_of(tracker) in ("inform", "correct", "affirm")
 
 
 def _is_sure(tracker: DialogueStateTracker) -> bool:
@@ -84,9 +173,7 @@ def _is_sure(tracker: DialogueStateTracker) -> bool:
 
 def _on_withdrawal(tracker: DialogueStateTracker) -> str:
     """Before filing there is nothing to withdraw: the form is given up. With a number a ticket is meant."""
-    message = tracker.latest_message
-    names_ticket = message is not None and any(entity.get("entity") == "ticket_no" for entity in message.entities)
-    return "withdraw_form" if names_ticket else ACTION_DEACTIVATE_LOOP_NAME
+    return "withdraw_form" if names_ticket(tracker) else ACTION_DEACTIVATE_LOOP_NAME
 
 
 def _last_resort(tracker: DialogueStateTracker) -> str:

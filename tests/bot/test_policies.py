@@ -3,7 +3,7 @@
 The scripted actions say their own name; what a turn did stands in `Turn.actions`.
 """
 
-from typing import Any, Dict, List
+from typing import Any, Dict, List, Optional
 
 import pytest
 from rasa.shared.core.domain import Domain
@@ -14,8 +14,8 @@ from tests.bot.scripted.actions import ScriptedActions, answer, slot
 TICKET = "TS2026112400017"
 
 COMPLAINT = "complain 1 C03 | 我等了一个小时"
-PROGRESS = "query_progress | 到哪一步了"
-WITHDRAW = "withdraw | 不投诉了"
+PROGRESS = "query_progress cue=progress | 到哪一步了"
+WITHDRAW = "withdraw cue=withdraw | 不投诉了"
 HUMAN = "request_human | 转人工"
 FORMS = {"complaint_form": COMPLAINT, "progress_form": PROGRESS, "withdraw_form": WITHDRAW}
 
@@ -218,6 +218,13 @@ class TestGivingUp:
         assert again.actions == ["complaint_form"]
         assert again.slots["narrative_raw"] == COMPLAINT
 
+    async def test_what_only_looks_like_giving_up_is_an_answer(self, conversation: Conversation) -> None:
+        await conversation.say(COMPLAINT)
+
+        turn = await conversation.hear("把那笔退了", "withdraw")
+
+        assert (turn.actions, turn.form) == (["complaint_form"], "complaint_form")
+
     async def test_a_number_means_a_ticket(self, conversation: Conversation) -> None:
         await conversation.say(COMPLAINT)
 
@@ -250,26 +257,57 @@ class TestOneFormInTheOther:
         assert turn.form == "complaint_form"
         assert turn.body["missing"] == ["phone"]
 
-    async def test_a_query_breaks_into_a_complaint_which_goes_on_afterwards(self, conversation: Conversation) -> None:
+    async def test_a_query_breaks_into_a_complaint_and_comes_back_to_its_question(
+        self, conversation: Conversation, actions: ScriptedActions
+    ) -> None:
+        back = [{"event": "active_loop", "name": "complaint_form"}, slot("requested_slot", "phone")]
+        actions.script("action_progress", answer("正在核实。留个电话好吗？", *back))
         await conversation.say(COMPLAINT)
 
-        asked = await conversation.say(PROGRESS)
-        answered = await conversation.say(f"inform | {TICKET}")
+        answered = await conversation.say(f"{PROGRESS} {TICKET}")
         on = await conversation.say("inform | 是城东支行")
 
-        assert (asked.actions, asked.form) == (["progress_form"], "progress_form")
-        assert (answered.actions, answered.form) == (["progress_form", "action_progress"], None)
+        assert (answered.actions, answered.form) == (["progress_form", "action_progress"], "complaint_form")
+        assert answered.body["missing"] == ["phone"]
         assert (on.actions, on.form) == (["complaint_form"], "complaint_form")
+        assert actions.calls[-1]["tracker"]["slots"]["requested_slot"] == "phone"
+
+    async def test_how_long_it_takes_is_no_query_before_there_is_a_ticket(self, conversation: Conversation) -> None:
+        await conversation.say(COMPLAINT)
+
+        turn = await conversation.say(PROGRESS)
+
+        assert (turn.actions, turn.form) == (["complaint_form"], "complaint_form")
+
+    async def test_what_only_looks_like_a_query_is_an_answer(
+        self, conversation: Conversation, actions: ScriptedActions
+    ) -> None:
+        await with_ticket(conversation)
+        actions.script("action_supplement", answer(None, {"event": "followup", "name": "complaint_form"}))
+        await conversation.say("complain 1 C07 | 另外一件事")
+
+        turn = await conversation.hear("结果告诉我就行", "query_progress")
+
+        assert (turn.actions, turn.form) == (["complaint_form"], "complaint_form")
+
+    async def test_with_a_ticket_it_is_a_query(self, conversation: Conversation, actions: ScriptedActions) -> None:
+        await with_ticket(conversation)
+        actions.script("action_supplement", answer(None, {"event": "followup", "name": "complaint_form"}))
+        await conversation.say("complain 1 C07 | 另外一件事")
+
+        turn = await conversation.say(PROGRESS)
+
+        assert (turn.actions, turn.form) == (["progress_form"], "progress_form")
 
     async def test_what_one_form_asked_is_not_the_others_question(
         self, conversation: Conversation, actions: ScriptedActions
     ) -> None:
         await conversation.say(COMPLAINT)
-        await conversation.say(PROGRESS)
+        await conversation.say(f"{PROGRESS} {TICKET}")
 
-        assert actions.calls[-1]["next_action"] == "validate_progress_form"
-        assert actions.calls[-1]["tracker"]["slots"]["requested_slot"] is None
-        assert actions.calls[-1]["tracker"]["active_loop"]["name"] == "progress_form"
+        (call,) = [it for it in actions.calls if it["next_action"] == "validate_progress_form"]
+        assert call["tracker"]["slots"]["requested_slot"] is None
+        assert call["tracker"]["active_loop"]["name"] == "progress_form"
 
     @pytest.mark.parametrize(
         "intent", ["inform", "affirm", "deny", "greet", "inquire", "nlu_fallback", "skip", "correct"]
@@ -317,6 +355,234 @@ class TestFiling:
         await conversation.say(f"inform | {TICKET}")
 
         assert (await conversation.say(COMPLAINT)).actions == ["complaint_form"]
+
+
+class TestWhatIsAboutATicket:
+    """催一下, 对结果不满意: with a ticket or without one."""
+
+    @pytest.mark.parametrize("cue", ["urge", "dissatisfied"])
+    @pytest.mark.parametrize("intent", ["query_progress", "inform", "inquire", "nlu_fallback", "chitchat", "deny"])
+    @pytest.mark.parametrize("filed", [False, True])
+    async def test_it_is_looked_up(self, conversation: Conversation, cue: str, intent: str, filed: bool) -> None:
+        if filed:
+            await with_ticket(conversation)
+
+        turn = await conversation.hear("催一下", f"{intent} cue={cue}")
+
+        assert (turn.actions, turn.form) == (["progress_form"], "progress_form")
+
+    @pytest.mark.parametrize("cue", ["urge", "dissatisfied"])
+    async def test_a_short_complaint_about_the_ticket_too(self, conversation: Conversation, cue: str) -> None:
+        await with_ticket(conversation)
+
+        assert (await conversation.hear("怎么还没人处理", f"complain 1 C03 cue={cue}")).actions == ["progress_form"]
+
+    @pytest.mark.parametrize("cue", ["urge", "dissatisfied"])
+    async def test_without_a_ticket_a_complaint_is_a_complaint(self, conversation: Conversation, cue: str) -> None:
+        assert (await conversation.hear("五天了还没人处理", f"complain 1 C03 cue={cue}")).actions == ["complaint_form"]
+
+    async def test_a_long_story_with_a_ticket_is_added(self, conversation: Conversation) -> None:
+        await with_ticket(conversation)
+        story = "柜员说三天就好，结果五天了还没人处理我那张卡，今天又跑一趟"
+
+        assert (await conversation.hear(story, "complain 1 C04 cue=urge")).actions == ["action_supplement"]
+
+    async def test_inside_the_complaint_it_belongs_to_the_form(self, conversation: Conversation) -> None:
+        await conversation.say(COMPLAINT)
+
+        turn = await conversation.hear("快点处理", "complain 2 C03 cue=urge")
+
+        assert (turn.actions, turn.form) == (["complaint_form"], "complaint_form")
+
+    @pytest.mark.parametrize(("intent", "expected"), [("withdraw", "withdraw_form"), ("praise", "utter_praise")])
+    async def test_praise_and_withdrawal_are_no_query(
+        self, conversation: Conversation, intent: str, expected: str
+    ) -> None:
+        await with_ticket(conversation)
+
+        assert (await conversation.hear("不用催了", f"{intent} cue=urge")).actions == [expected]
+
+
+class TestCasesOfTheLaw:
+    CASES = ("agent", "heir", "joint", "anonymous", "tip_off", "suggestion", "foreign")
+
+    @pytest.mark.parametrize("cue", CASES)
+    @pytest.mark.parametrize("intent", ["complain", "inform", "nlu_fallback", "chitchat", "out_of_scope", "greet"])
+    async def test_they_start_the_form(self, conversation: Conversation, cue: str, intent: str) -> None:
+        turn = await conversation.hear("我替我妈来反映", f"{intent} cue={cue}")
+
+        assert (turn.actions, turn.form) == (["complaint_form"], "complaint_form")
+
+    @pytest.mark.parametrize("cue", CASES)
+    @pytest.mark.parametrize(
+        ("intent", "expected"),
+        [("inquire", "action_answer"), ("query_progress", "progress_form"), ("request_human", "action_handover")],
+    )
+    async def test_who_wants_something_else_gets_it(
+        self, conversation: Conversation, cue: str, intent: str, expected: str
+    ) -> None:
+        assert (await conversation.hear("能匿名吗", f"{intent} cue={cue}")).actions == [expected]
+
+    async def test_another_language_goes_on_in_the_form(self, conversation: Conversation) -> None:
+        await conversation.hear("The machine took my card", "nlu_fallback cue=foreign")
+
+        turn = await conversation.hear("It was yesterday at noon", "nlu_fallback cue=foreign")
+
+        assert (turn.actions, turn.form) == (["complaint_form"], "complaint_form")
+
+    async def test_another_language_with_a_ticket_goes_to_the_ticket(self, conversation: Conversation) -> None:
+        await with_ticket(conversation)
+
+        turn = await conversation.hear("The machine took my card", "nlu_fallback cue=foreign")
+
+        assert turn.actions == ["action_supplement"]
+
+    @pytest.mark.parametrize("form", [None, *FORMS])
+    async def test_a_human_in_english(self, conversation: Conversation, form: Optional[str]) -> None:
+        if form is not None:
+            await conversation.say(FORMS[form])
+
+        turn = await conversation.hear("I want to speak to a human", "nlu_fallback cue=human cue=foreign")
+
+        assert (turn.actions, turn.form) == (["action_handover"], form)
+
+    @pytest.mark.parametrize(
+        ("words", "script", "expected"),
+        [
+            ("城东支行的小陈真不错", "praise branch=城东支行 person=小陈", "complaint_form"),
+            ("昨天那位姑娘帮我填了半小时的单子，一点不嫌烦", "praise", "complaint_form"),
+            ("你们真好", "praise", "utter_praise"),
+        ],
+    )
+    async def test_praise_with_a_story_is_taken_down(
+        self, conversation: Conversation, words: str, script: str, expected: str
+    ) -> None:
+        assert (await conversation.hear(words, script)).actions == [expected]
+
+
+class TestSomebodyElsesMatter:
+    @pytest.mark.parametrize("cue", ["telecom", "other_company"])
+    @pytest.mark.parametrize("intent", ["out_of_scope", "chitchat", "inquire", "nlu_fallback"])
+    async def test_it_is_told_where_it_belongs(self, conversation: Conversation, cue: str, intent: str) -> None:
+        assert (await conversation.hear("移动乱扣话费", f"{intent} cue={cue}")).actions == ["action_answer"]
+
+    @pytest.mark.parametrize("intent", ["complain", "out_of_scope", "inform"])
+    async def test_another_bank_even_as_a_complaint(self, conversation: Conversation, intent: str) -> None:
+        assert (await conversation.hear("我要投诉工行", f"{intent} cue=other_bank")).actions == ["action_answer"]
+
+    @pytest.mark.parametrize("cue", ["telecom", "other_company"])
+    async def test_a_complaint_that_names_a_company_is_ours(self, conversation: Conversation, cue: str) -> None:
+        turn = await conversation.hear("买外卖时卡被多扣了钱", f"complain 1 C10 cue={cue}")
+
+        assert turn.actions == ["complaint_form"]
+
+    async def test_inside_the_complaint_it_is_part_of_the_story(self, conversation: Conversation) -> None:
+        await conversation.say(COMPLAINT)
+
+        turn = await conversation.hear("我是在京东买的", "out_of_scope cue=other_company")
+
+        assert turn.actions == ["complaint_form"]
+
+
+class TestFactsAsFirstWords:
+    @pytest.mark.parametrize("intent", ["inform", "nlu_fallback"])
+    @pytest.mark.parametrize("fact", ["branch=城东支行", "phone=<PHONE_1>", "name=周"])
+    async def test_they_start_the_form(self, conversation: Conversation, intent: str, fact: str) -> None:
+        assert (await conversation.hear("我姓周", f"{intent} {fact}")).actions == ["complaint_form"]
+
+    async def test_with_a_ticket_they_go_to_the_ticket(self, conversation: Conversation) -> None:
+        await with_ticket(conversation)
+
+        assert (await conversation.hear("是城东支行", "inform branch=城东支行")).actions == ["action_supplement"]
+
+    @pytest.mark.parametrize(("intent", "expected"), [("inquire", "action_answer"), ("greet", "utter_greet")])
+    async def test_a_question_about_a_branch_is_a_question(
+        self, conversation: Conversation, intent: str, expected: str
+    ) -> None:
+        assert (await conversation.hear("城东支行几点开门", f"{intent} branch=城东支行")).actions == [expected]
+
+    @pytest.mark.parametrize("intent", ["inform", "correct", "affirm"])
+    async def test_what_was_left_open_goes_on_before_an_older_ticket(
+        self, conversation: Conversation, actions: ScriptedActions, intent: str
+    ) -> None:
+        await with_ticket(conversation)
+        actions.script("action_supplement", answer(None, {"event": "followup", "name": "complaint_form"}))
+        await conversation.say("complain 1 C07 | 另外一件事")
+        await conversation.say(WITHDRAW)
+
+        assert (await conversation.say(f"{intent} | 还是登记吧")).actions == ["complaint_form"]
+
+
+class TestAfterFiling:
+    @pytest.mark.parametrize("intent", ["praise", "thank", "chitchat", "inform", "nlu_fallback", "complain"])
+    async def test_who_is_satisfied_is_thanked(self, conversation: Conversation, intent: str) -> None:
+        await with_ticket(conversation)
+
+        assert (await conversation.hear("挺满意的", f"{intent} cue=satisfied")).actions == ["utter_satisfied"]
+
+    async def test_satisfied_without_a_ticket_is_praise(self, conversation: Conversation) -> None:
+        assert (await conversation.hear("挺满意的", "praise cue=satisfied")).actions == ["utter_praise"]
+
+    @pytest.mark.parametrize("cue", ["evidence", "callback", "misspoke", "second_matter"])
+    @pytest.mark.parametrize("intent", ["complain", "inform", "chitchat", "nlu_fallback", "affirm", "correct"])
+    async def test_it_goes_to_the_ticket(self, conversation: Conversation, cue: str, intent: str) -> None:
+        await with_ticket(conversation)
+
+        assert (await conversation.hear("我找到录音了", f"{intent} cue={cue}")).actions == ["action_supplement"]
+
+    @pytest.mark.parametrize("cue", ["evidence", "callback"])
+    @pytest.mark.parametrize(
+        ("intent", "expected"),
+        [
+            ("inquire", ["action_answer"]),
+            ("query_progress", ["progress_form"]),
+            ("withdraw", ["withdraw_form"]),
+            ("request_human", ["action_handover"]),
+        ],
+    )
+    async def test_what_is_asked_is_done(
+        self, conversation: Conversation, cue: str, intent: str, expected: List[str]
+    ) -> None:
+        await with_ticket(conversation)
+
+        assert (await conversation.hear("录音要发到哪里", f"{intent} cue={cue}")).actions == expected
+
+    @pytest.mark.parametrize("filed", [False, True])
+    async def test_not_withdrawing_is_no_withdrawal(self, conversation: Conversation, filed: bool) -> None:
+        if filed:
+            await with_ticket(conversation)
+
+        turn = await conversation.hear("我不撤", "withdraw cue=keep")
+
+        assert (turn.actions[-1], turn.form) == ("utter_not_withdrawn", None)
+
+    async def test_inside_the_complaint_it_goes_on(self, conversation: Conversation) -> None:
+        await conversation.say(COMPLAINT)
+
+        turn = await conversation.hear("不撤，接着登记", "withdraw cue=keep")
+
+        assert (turn.actions, turn.form) == (["complaint_form"], "complaint_form")
+
+    async def test_inside_a_withdrawal_it_ends_it(self, conversation: Conversation) -> None:
+        await conversation.say(WITHDRAW)
+
+        turn = await conversation.hear("算了，不撤了", "withdraw cue=keep")
+
+        assert (turn.actions[-1], turn.form) == ("utter_not_withdrawn", None)
+
+    async def test_an_angry_refusal_to_withdraw_is_none_either(self, conversation: Conversation) -> None:
+        await with_ticket(conversation)
+
+        turn = await conversation.hear("我不撤，我要打12378", "withdraw 3 C99 cue=keep")
+
+        assert "withdraw_form" not in turn.actions
+
+    async def test_who_asks_for_a_human_gets_one_whatever_else_is_said(self, conversation: Conversation) -> None:
+        await with_ticket(conversation)
+
+        turn = await conversation.hear("怎么还没人处理，转人工", "request_human cue=urge")
+
+        assert turn.actions == ["action_handover"]
 
 
 class TestTheLastResort:

@@ -1,6 +1,7 @@
 """A Rasa component that reads the understanding from the message: `intent level cause | the words`.
 
-A last word with TS in it is a ticket number.
+A last word with TS in it is a ticket number. Entities stand before the bar: `complain 0 C03 cue=agent branch=城东支行 | 我妈的事`.
+A message without a bar whose words are in `MEANT` means what stands there, where the length of the words counts.
 """
 
 from typing import Any, Dict, List
@@ -10,6 +11,9 @@ from rasa.engine.recipes.default_recipe import DefaultV1Recipe
 from rasa.engine.storage.resource import Resource
 from rasa.engine.storage.storage import ModelStorage
 from rasa.shared.nlu.training_data.message import Message
+
+# Words -> script.
+MEANT: Dict[str, str] = {}
 
 
 @DefaultV1Recipe.register(DefaultV1Recipe.ComponentType.INTENT_CLASSIFIER, is_trainable=False)
@@ -26,14 +30,18 @@ class ScriptedUnderstanding(GraphComponent):
     def process(self, messages: List[Message]) -> List[Message]:
         """Sets what the real components set."""
         for message in messages:
-            script, bar, words = message.get("text").partition("|")
-            intent, level, cause = ([*script.split(), "0", "C99"] if bar else ["nlu_fallback", "0", "C99"])[:3]
+            text = message.get("text")
+            script, bar, words = f"{MEANT[text]} | {text}".partition("|") if text in MEANT else text.partition("|")
+            told = [part.split("=", 1) for part in script.split() if "=" in part]
+            parts = [part for part in script.split() if "=" not in part]
+            intent, level, cause = ([*parts, "0", "C99"] if bar else ["nlu_fallback", "0", "C99"])[:3]
             if intent == "explode":
                 raise RuntimeError(f"cannot understand {words}")
-            values = {"level": int(level), **({"ticket_no": words.split()[-1]} if "TS" in words else {})}
+            values = [("level", int(level)), *(told if bar else [])]
+            values += [("ticket_no", words.split()[-1])] if "TS" in words else []
             entities = [
                 {"entity": name, "value": value, "start": 0, "end": 1, "extractor": "scripted"}
-                for name, value in values.items()
+                for name, value in values
             ]
             found = {
                 "intent": {"name": intent, "confidence": 0.9},
