@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 import uvicorn
 from rasa_sdk import Action
 
+from actions.afterwards import ActionSupplement
 from actions.answer import ActionAnswer, ActionClarify
 from actions.bridge import Bridge
 from actions.follow_up import ActionProgress, ActionWithdraw, ValidateProgressForm, ValidateWithdrawForm
@@ -16,7 +17,7 @@ from actions.handover import ActionHandover, ActionOfferHuman
 from actions.intake import ValidateComplaintForm
 from actions.safety import ActionSafety
 from actions.server import create_app, secret_from_environment
-from actions.submit import ActionSubmitComplaint, ActionSupplement
+from actions.submit import ActionSubmitComplaint
 from contract.playbook import Playbook
 from contract.playbook_loader import PlaybookError, load_playbook
 
@@ -25,15 +26,15 @@ def all_actions(bridge: Bridge, playbook: Playbook) -> list[Action]:
     """Every duty, once; the domain names the same (tests/bot/test_domain.py)."""
     return [
         ValidateComplaintForm(bridge, playbook),
-        ActionSubmitComplaint(bridge),
-        ActionSupplement(bridge),
-        ActionSafety(bridge),
+        ActionSubmitComplaint(bridge, playbook),
+        ActionSupplement(bridge, playbook),
+        ActionSafety(bridge, playbook),
         ActionHandover(),
-        ActionOfferHuman(playbook),
+        ActionOfferHuman(bridge, playbook),
         ValidateProgressForm(),
         ValidateWithdrawForm(),
-        ActionProgress(bridge),
-        ActionWithdraw(bridge),
+        ActionProgress(bridge, playbook),
+        ActionWithdraw(bridge, playbook),
         ActionAnswer(bridge, playbook),
         ActionClarify(),
     ]

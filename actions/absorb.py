@@ -1,123 +1,213 @@
-"""Takes what a message says into the draft: facts, cause, level. Pure; never asks and never speaks."""
+"""Takes what a message says into the draft: facts with their source, cause, level, whose matter it is. Pure."""
 
 import re
+from collections.abc import Mapping
 from dataclasses import replace
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
+from actions.nature import with_case
 from actions.tracker import CauseGuess, Memory, Span, Turn
-from contract.ticket import Request, TicketDraft
+from contract.ticket import FieldSource, Request, TicketDraft
 
 # A later message changes the main cause only when it is clearly about something else.
 _NEW_CAUSE = 0.6
 _UNSURE_CAUSE = 0.5
+_MUCH_SURER = 0.25
+_FEW_WORDS = 12
 # Below it the words that weighed most for the level say nothing to a reader.
 _HEATED = 2
 # What the desk is shown as another possibility.
 _WORTH_A_LOOK = 0.15
 
-_FREE_TEXT = {"branch": "branch_name", "event_time": "event_time_text", "product": "product", "name": "name"}
-_MAX_FREE_TEXT = 40
-# A message with one of these answers the question about it, not the one that is open.
-_ANSWERS_ELSE = frozenset({"branch", "time", "amount", "phone", "card_tail", "name", "product", "request"})
-_OWN_TYPE = {"event_time": "time", "branch": "branch", "product": "product", "name": "name", "request": "request"}
-_LIKE_A_NAME = re.compile(r"^(?!.*(?:时间|地点|提交|道歉|不|没|吗|要|了$))[\u4e00-\u9fffA-Za-z·\s]{1,8}$")
-_PUT_RIGHT = re.compile(r"^(?:不对|不是|错了|写错|说错|更正|改成|改一下|應該是|应该是)")
+# How sure a fact is by the way it was said; below fields.VERIFY_BELOW one closed question is asked.
+_PLAIN, _OWN_WORDS, _GUESSED = 0.95, 0.7, 0.5
+
+_PUT_RIGHT = re.compile(
+    r"^(?:不对|不是|错了|写错|说错|更正|改成|改一下|應該是|应该是)|(?:不是|写错|说错|打错|记错|不对).{0,16}?(?:[，,、]|应该)(?:应该)?(?:是|为)"
+)
 _NO_STORY = frozenset({"skip", "ask_why", "greet", "thank"})
+_MAY_TELL = frozenset({"inform", "correct", "inquire", "praise", "nlu_fallback", "out_of_scope", "chitchat"})
+_PLACEHOLDER = re.compile(r"<[A-Z]+_\d+>")
+_IN_ALL = re.compile(r"(?:一共|总共|共计|合计|加起来|累计|前后)[^，。,]{0,6}$")
+# "我昨天，哦不是不是，前天": taken back in the same breath.
+_SLIP = re.compile(r"[，,、\s](?:哦|啊|呃|噢|哎)?(?:不对|不是不是|不是|说错了|记错了|错了)[，,、\s]")
+# The sum that is disputed, not the one that the business was about.
+_DISPUTED = re.compile(r"(?:少|短|差|扣|收|刷|丢|亏|罚|划|吞|骗|不见|要)[^，。,；;]{0,8}$")
+_DEMAND = re.compile(r"要|请|希望|得|必须|给|帮|赶紧|快|马上|应该|能不能|能否|还我|退我|把|求|别|不许|诉求|想")
+_UNWANTED = re.compile(r"没(?:有)?(?:人)?(?:签|同意|让|说|答应|要求|退|给|还)|自己给")
+_CRY = 6
+# Words of a day; a time of day without one is taken for today, and asked about.
+_DAY_WORDS = re.compile(r"[年月号日昨今前周]|星期|礼拜|节|刚|现在|这会|此刻|天")
+# "昨晚……九点四十" is in the evening.
+_EVENING, _NOON = re.compile(r"晚|夜|下午|傍晚"), 12
+_TODAY = re.compile(r"今|刚|现在|这会|此刻")
+# More than this beside the facts is part of the story.
+_MORE_CHARACTERS = 8
 
 
 def absorb(memory: Memory, turn: Turn) -> Memory:
     """The memory after this message. What was said before is kept unless the customer corrects it."""
-    overwrite = is_correction(turn) or memory.requested == "confirm"
+    overwrite = is_correction(turn) or memory.correcting or memory.requested == "confirm"
     draft = _with_level(memory.draft, turn)
-    draft = _with_facts(draft, turn, asked=memory.requested, overwrite=overwrite)
-    if (
-        turn.intent == "complain"
-        or not draft.narrative_raw
-        or (memory.requested == "narrative" and turn.intent not in _NO_STORY)
-    ):
+    if _is_story(memory, turn):
         draft = _with_grievance(draft, turn)
+    draft = _with_facts(draft, turn, asked=memory.requested, overwrite=overwrite)
+    draft = with_case(draft, turn, first=memory.draft.narrative_raw is None)
     return replace(memory, draft=draft)
 
 
 def is_correction(turn: Turn) -> bool:
     """ "不对，是柳园支行": whatever the classifier thinks, the words say that something is put right."""
-    return turn.intent == "correct" or (_PUT_RIGHT.match(turn.text.strip()) is not None and bool(turn.spans))
+    return turn.intent == "correct" or (_PUT_RIGHT.search(turn.text.strip()) is not None and bool(turn.spans))
 
 
-def answer_in_own_words(memory: Memory, turn: Turn) -> Memory:
-    """Takes the message itself as the answer to the question asked, when nothing in it was recognised as one."""
-    asked = memory.requested
-    text = turn.text.strip()
-    if asked is None or not text or len(text) > _MAX_FREE_TEXT:
-        return memory
-    if any(span.type in _ANSWERS_ELSE - {_OWN_TYPE.get(asked)} for span in turn.spans) or is_correction(turn):
-        return memory
-    if asked == "name" and not _LIKE_A_NAME.match(text):
-        return memory
-    draft = memory.draft
-    if asked in _FREE_TEXT and getattr(draft, _FREE_TEXT[asked]) is None:
-        draft = _update(draft, **{_FREE_TEXT[asked]: text})
-    elif asked == "request" and draft.request is None:
-        draft = _update(draft, request=Request.OTHER, customer_quote=text)
-    return replace(memory, draft=draft)
+def _is_story(memory: Memory, turn: Turn) -> bool:
+    """Whether the words belong to the narrative: complaints, the answer to "what happened", and facts with more around them."""
+    if memory.requested == "narrative":
+        return turn.intent not in _NO_STORY
+    if turn.intent == "complain":
+        return not memory.draft.narrative_raw or memory.requested in (None, "confirm") or _tells_more(turn)
+    return turn.intent in _MAY_TELL and _tells_more(turn)
+
+
+def _tells_more(turn: Turn) -> bool:
+    rest = _PLACEHOLDER.sub("", turn.text)
+    for span in turn.spans:
+        if span.type != "cue" and span.text:
+            rest = rest.replace(span.text, "")
+    return len(re.sub(r"[\W\d]", "", rest)) >= _MORE_CHARACTERS
 
 
 def _with_level(draft: TicketDraft, turn: Turn) -> TicketDraft:
-    """The peak never falls within a conversation (domain.md 6.3)."""
+    """The peak never falls within a conversation (domain.md 6.3); the course and what explanations did to it are kept."""
     peak = max(draft.level_peak, turn.level)
     reasons = draft.trigger_phrases
     if turn.level >= max(draft.level_peak, _HEATED):
         reasons = _union(reasons, turn.reasons[:3])
-    return _update(draft, level=turn.level, level_peak=peak, trigger_phrases=reasons)
+    course = draft.level_course
+    if not course or course[-1] != turn.level:
+        course = (*course, turn.level)
+    after = {label: turn.level for label in draft.script_ids_used} | dict(draft.explanation_levels)
+    return _update(
+        draft,
+        level=turn.level,
+        level_peak=peak,
+        trigger_phrases=reasons,
+        level_course=course,
+        explanation_levels=after,
+    )
 
 
 def _with_facts(draft: TicketDraft, turn: Turn, *, asked: str | None, overwrite: bool) -> TicketDraft:
     changes: dict[str, Any] = {}
+    sources = dict(draft.sources)
     # "不是五百，是五百五": what is right comes last.
-    said = replace(turn, spans=turn.spans[::-1]) if is_correction(turn) else turn
-    for field, found in _facts(said).items():
+    said = replace(turn, spans=turn.spans[::-1]) if overwrite else turn
+    for field, (found, sureness) in _facts(said, asked).items():
         known = getattr(draft, next(iter(found))) is not None
-        if not known or overwrite or asked == field:
-            changes.update(found)
+        refined = field == "event_time" and known and _refined_time(draft, found)
+        if not known or overwrite or asked == field or refined:
+            changes.update(refined or found)
+            sources[field] = FieldSource(source="said", confidence=_PLAIN if refined else sureness)
     tags = _union(draft.tags, tuple(str(span.best) for span in turn.all_spans("tag")))
     groups = _union(draft.special_group, tuple(str(span.best) for span in turn.all_spans("special_group")))
-    return _update(draft, tags=tags, special_group=groups, **changes)
+    return _update(draft, tags=tags, special_group=groups, sources=sources, **changes)
 
 
-def _facts(turn: Turn) -> dict[str, dict[str, Any]]:
-    """The facts of this message by the field that would ask for them."""
-    facts: dict[str, dict[str, Any]] = {}
+def _refined_time(draft: TicketDraft, found: Mapping[str, Any]) -> dict[str, Any] | None:
+    """ "昨天", then "下午三点": one moment."""
+    day, clock = draft.event_time, found["event_time"]
+    if day is None or clock is None or "T" in day or "T" not in clock or _DAY_WORDS.search(found["event_time_text"]):
+        return None
+    text = f"{draft.event_time_text or ''}{found['event_time_text']}"
+    return {"event_time_text": text, "event_time": f"{day}T{clock.partition('T')[2]}"}
+
+
+def wanted_is_change(turn: Turn) -> bool:
+    """Whether the wish that was heard is nothing but the order to change a field."""
+    wanted = turn.span("request")
+    return wanted is not None and wanted.best == Request.CORRECTION
+
+
+def _demands(words: str) -> bool:
+    """ "款被退回来了" is a story, "把款退给我" a demand; two words alone are a cry."""
+    if _UNWANTED.search(words):
+        return False
+    return _DEMAND.search(words) is not None or len(words.strip()) <= _CRY
+
+
+def _facts(turn: Turn, asked: str | None) -> dict[str, tuple[dict[str, Any], float]]:
+    """The facts of this message by the field that would ask for them, and how sure each is."""
+    facts: dict[str, tuple[dict[str, Any], float]] = {}
     if (branch := turn.branch) is not None:
-        facts["branch"] = {"branch_name": branch.name, "branch": branch.code}
-    if (moment := turn.span("time")) is not None:
-        facts["event_time"] = {"event_time_text": moment.text, "event_time": moment.value}
-    if (amount := _amount(turn.span("amount"))) is not None:
-        facts["amount"] = {"amount": amount}
-    if (wanted := turn.span("request")) is not None:
-        facts["request"] = {"request": Request(wanted.best), "customer_quote": wanted.text}
+        sureness = _GUESSED if branch.alike else _PLAIN if branch.code else _OWN_WORDS
+        facts["branch"] = {"branch_name": branch.name, "branch": branch.code}, sureness
+    if (moment := _moment(turn)) is not None:
+        sureness = _OWN_WORDS if moment.value is None else _PLAIN if _DAY_WORDS.search(moment.text) else _GUESSED
+        facts["event_time"] = {"event_time_text": moment.text, "event_time": moment.value}, sureness
+    if (amount := _amount(turn)) is not None:
+        facts["amount"] = {"amount": amount}, _PLAIN
+    # "改一下金额" wants the form changed, not the bank's books.
+    steers = turn.cue_field("change") not in (None, "request") and wanted_is_change(turn)
+    if (wanted := turn.span("request")) is not None and not steers and (asked == "request" or _demands(wanted.text)):
+        facts["request"] = {"request": Request(wanted.best), "customer_quote": wanted.text}, _PLAIN
     if (count := turn.span("representative_count")) is not None:
-        facts["representative_count"] = {"representative_count": int(count.best)}
+        facts["representative_count"] = {"representative_count": int(count.best)}, _PLAIN
     for kind, name in (("phone", "phone"), ("name", "name"), ("product", "product"), ("person", "staff_described")):
         span = turn.span(kind)
         if span is not None:
-            facts[name] = {name: str(span.value) if kind in ("phone", "name") and span.value else span.text}
+            facts[name] = {name: str(span.value) if kind in ("phone", "name") and span.value else span.text}, _PLAIN
     if (tail := turn.span("card_tail")) is not None:
-        facts["card_tail"] = {"card_tail": str(tail.best)}
+        facts["card_tail"] = {"card_tail": str(tail.best)}, _PLAIN
     return facts
 
 
-def _amount(span: Span | None) -> str | None:
-    if span is None:
-        return None
-    try:
-        return str(Decimal(str(span.best)))
-    except InvalidOperation:
-        return None
+def _moment(turn: Turn) -> Span | None:
+    """The time of the matter: a day and an hour of one message belong together; "今天" says when it was found out, if there
+    is another day; what was taken back at once ("昨天，哦不是，前天") does not count.
+    """
+    spans = _without_slips(turn)
+    dated = [span for span in spans if span.value is not None and _DAY_WORDS.search(span.text)]
+    other = [span for span in dated if not _TODAY.match(span.text)]
+    day = next((span for span in other if "T" in str(span.value)), next(iter(other or dated), None))
+    clock = next((span for span in spans if "T" in str(span.value) and span is not day), None)
+    if day is None:
+        return clock or next(iter(spans), None)
+    if clock is None or "T" in str(day.value) or _DAY_WORDS.search(clock.text):
+        return day
+    hour, _, minute = str(clock.value).partition("T")[2].partition(":")
+    if _EVENING.search(day.text) and int(hour) < _NOON:
+        hour = str(int(hour) + _NOON)
+    return Span(type="time", text=f"{day.text}{clock.text}", value=f"{day.value}T{hour}:{minute}")
+
+
+def _without_slips(turn: Turn) -> tuple[Span, ...]:
+    spans = turn.all_spans("time")
+    slip = next((match for match in _SLIP.finditer(turn.text) if match), None)
+    if slip is None or len(spans) < 2:
+        return spans
+    after = [span for span in spans if turn.text.find(span.text, slip.start()) >= 0]
+    return tuple(after) or spans
+
+
+def _amount(turn: Turn) -> str | None:
+    """The sum of the matter: the one told as the total, else the first that is disputed, else the first."""
+    found: list[tuple[int, str]] = []
+    for span in turn.all_spans("amount"):
+        try:
+            value = str(Decimal(str(span.best)))
+        except InvalidOperation:
+            continue
+        before, _, _ = turn.text.partition(span.text)
+        rank = 0 if _IN_ALL.search(before) else 1 if _DISPUTED.search(before) else 2
+        found.append((rank, value))
+    return min(found, key=lambda it: it[0], default=(0, None))[1]
 
 
 def _with_grievance(draft: TicketDraft, turn: Turn) -> TicketDraft:
-    narrative = turn.text if not draft.narrative_raw else f"{draft.narrative_raw}\n{turn.text}"
+    told = draft.narrative_raw
+    narrative = turn.text if not told else told if turn.text in told.split("\n") else f"{told}\n{turn.text}"
     draft = _update(draft, narrative_raw=narrative)
     return _with_cause(draft, turn) if turn.causes else draft
 
@@ -142,6 +232,8 @@ def _with_cause(draft: TicketDraft, turn: Turn) -> TicketDraft:
         confidence = max(draft.cause_confidence or 0.0, best.confidence)
         changes = {"cause_l2": draft.cause_l2 or best.detail, "cause_secondary": draft.cause_secondary or second}
         return _update(draft, cause_confidence=confidence, **changes)
+    if best.code == "C99" or best.confidence < _UNSURE_CAUSE:
+        return draft
     return _update(draft, cause_secondary=draft.cause_secondary or best.finest)
 
 
@@ -152,8 +244,10 @@ def _runner_up(turn: Turn, second: str | None) -> str | None:
 
 
 def _is_better(draft: TicketDraft, guess: CauseGuess) -> bool:
-    unsure = (draft.cause_confidence or 0.0) < _UNSURE_CAUSE or draft.cause_l1 == "C99"
-    return guess.code != draft.cause_l1 and guess.code != "C99" and unsure and guess.confidence >= _NEW_CAUSE
+    known = draft.cause_confidence or 0.0
+    hardly_told = len((draft.narrative_raw or "").split("\n")[0]) < _FEW_WORDS
+    unsure = hardly_told or known < _UNSURE_CAUSE or draft.cause_l1 == "C99" or guess.confidence >= known + _MUCH_SURER
+    return guess.code not in (draft.cause_l1, "C99") and unsure and guess.confidence >= _NEW_CAUSE
 
 
 def _other(old: str | None, new: str) -> str | None:

@@ -1,31 +1,36 @@
-"""Messages that are no complaint: a question, or something that could not be understood."""
+"""Messages that ask, or that could not be understood: answered from the directory and the approved scripts, never guessed."""
+
+from datetime import datetime, timedelta
 
 from rasa_sdk import Action, Tracker
 from rasa_sdk.events import EventType, SlotSet
 from rasa_sdk.executor import CollectingDispatcher
 from rasa_sdk.types import DomainDict
 
-from actions import texts
+from actions import branch_facts, texts
 from actions.bridge import Bridge
 from actions.explain import render
-from actions.tracker import Turn, read_memory, read_turn
+from actions.questions import asks_for_hours, asks_for_rights
+from actions.situation import World, situation
+from actions.tracker import Memory, Turn, read_memory, read_turn
 from actions.voice import Voice
 from contract.branch import Branch
 from contract.playbook import Playbook
-from contract.ticket import TicketDraft
-from contract.turn import Choice
+from contract.script import Script
 
-_HOURS_WORDS = ("几点", "营业时间", "开门", "关门", "上班", "交班", "换班", "中午", "周末", "周六", "周日", "星期")
-RIGHTS_WORDS = ("12378", "12363", "12345", "投诉电话", "监管", "金监局", "银保监")
-_CHOICES = (
-    Choice(label="我要投诉", payload="start:complaint"),
-    Choice(label="查进度", payload="start:progress"),
-    Choice(label="转人工", payload="human:yes"),
-)
+_WITHOUT_NAME = "匿名"
+_WEEKDAYS = "一二三四五六日"
+_DAY_SHIFTS = {"今天": 0, "明天": 1, "后天": 2}
+# Other people's matters and where they belong (domain.md 1.3, 1.7); numbers that are not sure are not said.
+_ELSEWHERE = {
+    "other_bank": "utter_elsewhere_bank",
+    "telecom": "utter_elsewhere_telecom",
+    "other_company": "utter_elsewhere_company",
+}
 
 
 class ActionAnswer(Action):
-    """Answers from the branch directory and the approved scripts; anything else is not guessed."""
+    """A question, or a matter of somebody else."""
 
     def __init__(self, bridge: Bridge, playbook: Playbook) -> None:
         self._bridge = bridge
@@ -35,35 +40,94 @@ class ActionAnswer(Action):
         return "action_answer"
 
     async def run(self, dispatcher: CollectingDispatcher, tracker: Tracker, domain: DomainDict) -> list[EventType]:
-        turn, voice = read_turn(tracker), Voice(dispatcher)
-        branches = await self._bridge.branches(turn.branches_version)
-        branch = branches.get(turn.branch.code) if turn.branch and turn.branch.code else None
-        if branch is not None and any(word in turn.text for word in _HOURS_WORDS):
-            self._tell_hours(voice, turn, branch)
-        elif any(word in turn.text for word in RIGHTS_WORDS):
-            self._tell_rights(voice, turn)
-        else:
-            voice.line("utter_answer_unknown", hotline=self._playbook.organisation.hotline)
+        turn, memory = read_turn(tracker), read_memory(tracker)
+        world = World(playbook=self._playbook, directory=await self._bridge.directory(turn.branches_version))
+        answer_question(Voice(dispatcher, turn.channel), turn, memory, world)
         return []
 
-    def _tell_hours(self, voice: Voice, turn: Turn, branch: Branch) -> None:
-        slots = texts.situation(turn, TicketDraft(), branch, self._playbook).slots
-        if slots.get("handover"):
-            voice.line(
-                "utter_branch_hours_handover",
-                branch_name=slots["branch_name"],
-                hours=slots["hours"],
-                handover=slots["handover"],
-            )
-        else:
-            voice.line("utter_branch_hours", branch_name=slots["branch_name"], hours=slots["hours"])
 
-    def _tell_rights(self, voice: Voice, turn: Turn) -> None:
-        script = self._playbook.script("X27")
-        rights = render(script, texts.situation(turn, TicketDraft(), None, self._playbook)) if script else None
-        for part in rights.parts[:1] if rights else ():
-            voice.say(part)
-        voice.line("utter_complain_here", choices=_CHOICES[:1])
+def answer_question(voice: Voice, turn: Turn, memory: Memory, world: World) -> None:
+    """The approved answer; where there is none, it is said so, and in the form the question goes into the ticket."""
+    in_form = memory.form_active or memory.draft.narrative_raw is not None
+    branch = world.directory.branches.get((turn.branch.code if turn.branch else memory.draft.branch) or "")
+    elsewhere = next((span for span in turn.all_spans("cue") if span.value in _ELSEWHERE), None)
+    if branch is not None and asks_for_hours(turn.text):
+        _tell_hours(voice, turn, branch)
+    elif asks_for_rights(turn.text):
+        _tell(voice, "X27", turn, memory, world)
+        if not in_form:
+            voice.line("utter_complain_here", choices=texts.START_CHOICES[:1])
+    elif _WITHOUT_NAME in turn.text:
+        _tell(voice, "X32", turn, memory, world)
+    elif elsewhere is not None and not in_form:
+        voice.line(_ELSEWHERE[str(elsewhere.value)], who=elsewhere.text)
+    elif (not in_form and _about(turn.text, world.playbook)) or not _tell_course(voice, turn, world, in_form=in_form):
+        _tell_matter(voice, turn, memory, world, in_form=in_form)
+
+
+def _tell_course(voice: Voice, turn: Turn, world: World, *, in_form: bool) -> bool:
+    """How long it takes and what comes next; False when that was not asked."""
+    if "how_long" in turn.cues and (in_form or "投诉" in turn.text):
+        voice.line("utter_how_long", figures=world.playbook.sla.figures_on(turn.now.date()))
+        return True
+    if "what_next" in turn.cues:
+        voice.line("utter_what_next")
+        return True
+    return False
+
+
+def _tell_matter(voice: Voice, turn: Turn, memory: Memory, world: World, *, in_form: bool) -> None:
+    """What the approved scripts say about the matter itself."""
+    script = None if in_form else _about(turn.text, world.playbook)
+    if in_form:
+        voice.line("utter_answer_later")
+    elif script is not None:
+        _tell(voice, script.id, turn, memory, world)
+        voice.line("utter_complain_here", choices=texts.START_CHOICES[:1])
+    elif turn.intent == "out_of_scope":
+        voice.line("utter_out_of_scope")
+    else:
+        voice.line("utter_answer_unknown", hotline=world.playbook.organisation.hotline)
+
+
+def _about(text: str, playbook: Playbook) -> Script | None:
+    """The approved words about what is asked, where the question names it."""
+    return next((script for script in playbook.scripts if any(word in text for word in script.words)), None)
+
+
+def _tell(voice: Voice, script_id: str, turn: Turn, memory: Memory, world: World) -> None:
+    script = world.playbook.script(script_id)
+    found = render(script, situation(turn, memory, world)) if script else None
+    if found is not None:
+        voice.explain(found, feeling=False)
+
+
+def _tell_hours(voice: Voice, turn: Turn, branch: Branch) -> None:
+    """The hours of the day that is asked about; where it has none, that it is closed, and the whole week."""
+    day = _day_asked_about(turn)
+    if day is not None and not branch_facts.opening_on(branch, day.date()):
+        closed, hours = branch_facts.closed_text(branch, day), branch_facts.hours_text(branch, None)
+        voice.line("utter_branch_closed", branch_name=branch.name, closed=closed, hours=hours)
+        return
+    hours = branch_facts.hours_text(branch, day)
+    if branch.handover:
+        handover = branch_facts.handover_text(branch)
+        voice.line("utter_branch_hours_handover", branch_name=branch.name, hours=hours, handover=handover)
+    else:
+        voice.line("utter_branch_hours", branch_name=branch.name, hours=hours)
+
+
+def _day_asked_about(turn: Turn) -> datetime | None:
+    """ "周六", "明天", "今天"; None for a question about hours in general."""
+    for word, shift in _DAY_SHIFTS.items():
+        if word in turn.text:
+            return turn.now + timedelta(days=shift)
+    for number, name in enumerate(_WEEKDAYS, start=1):
+        if any(f"{week}{name}" in turn.text for week in ("周", "星期", "礼拜")):
+            return turn.now + timedelta(days=(number - turn.now.isoweekday()) % 7)
+    if "周末" in turn.text:
+        return turn.now + timedelta(days=(6 - turn.now.isoweekday()) % 7)
+    return None
 
 
 class ActionClarify(Action):
@@ -73,9 +137,10 @@ class ActionClarify(Action):
         return "action_clarify"
 
     async def run(self, dispatcher: CollectingDispatcher, tracker: Tracker, domain: DomainDict) -> list[EventType]:
-        memory, voice = read_memory(tracker), Voice(dispatcher)
+        turn, memory = read_turn(tracker), read_memory(tracker)
+        voice = Voice(dispatcher, turn.channel)
         if memory.clarified:
             voice.line("utter_offer_human", choices=texts.HUMAN_CHOICES[:1])
         else:
-            voice.line("utter_clarify", choices=_CHOICES)
+            voice.line("utter_clarify", choices=texts.START_CHOICES)
         return [SlotSet("clarified", not memory.clarified)]

@@ -1,21 +1,27 @@
-"""After filing: how far the complaint is, and taking it back. Number and phone tail open both."""
+"""A filed ticket from outside: how far it is, urging, not being satisfied, taking it back. Number and phone tail open all."""
 
 from typing import Any
 
 from rasa_sdk import Action, Tracker
-from rasa_sdk.events import EventType, SlotSet
+from rasa_sdk.events import ActiveLoop, EventType, SlotSet
 from rasa_sdk.executor import CollectingDispatcher
 from rasa_sdk.types import DomainDict
 
-from actions import texts
-from actions.bridge import Bridge
-from actions.tracker import Turn, read_turn
+from actions import fields, texts
+from actions.bridge import Bridge, Progress
+from actions.explain import render
+from actions.situation import World, situation
+from actions.tracker import Turn, read_memory, read_turn
 from actions.voice import Voice
+from contract.playbook import Playbook
 from contract.turn import Asks
 
 _FIELDS: tuple[Asks, ...] = ("ticket_no", "phone_tail")
 _MAX_TRIES = 3
 _TAIL_DIGITS = 4
+# What the customer came for, beside the progress.
+_PURPOSES = {"urge": "urge", "dissatisfied": "review"}
+_LOOKUP_SLOTS = ("lookup_ticket_no", "lookup_phone_tail", "lookup_tries", "lookup_purpose")
 
 
 class _ValidateLookup(Action):
@@ -28,16 +34,18 @@ class _ValidateLookup(Action):
 
     async def run(self, dispatcher: CollectingDispatcher, tracker: Tracker, domain: DomainDict) -> list[EventType]:
         turn, slots = read_turn(tracker), tracker.slots
-        found = {**_known(slots), **_said(turn, slots.get("requested_slot"))}
+        said = _said(turn, slots.get("requested_slot"))
+        found = {**_known({**slots, **said}), **said}
         tries = int(slots.get("lookup_tries") or 0)
         missing = next((field for field in _fields(found, slots) if not found.get(f"lookup_{field}")), None)
         if turn.intent in ("deny", "skip") or tries >= _MAX_TRIES:
             missing = None
         if missing is not None:
-            voice = Voice(dispatcher)
+            voice = Voice(dispatcher, turn.channel)
             if turn.intent == "ask_why":
                 voice.line(f"utter_why_{missing}")
             voice.line(f"utter_ask_{missing}", asks=missing)
+        found["lookup_purpose"] = slots.get("lookup_purpose") or _purpose(turn)
         events: list[EventType] = [SlotSet(name, value) for name, value in found.items()]
         return [*events, SlotSet("lookup_tries", tries + 1), SlotSet("requested_slot", _slot(missing))]
 
@@ -54,58 +62,143 @@ class ValidateWithdrawForm(_ValidateLookup):
     form = "withdraw_form"
 
 
-class ActionProgress(Action):
-    """到哪一步了: the state in plain words and the next date."""
+class _LookupAction(Action):
+    """Opens the ticket that a lookup form has found, then does what the customer came for."""
 
-    def __init__(self, bridge: Bridge) -> None:
+    def __init__(self, bridge: Bridge, playbook: Playbook) -> None:
         self._bridge = bridge
+        self._playbook = playbook
+
+    async def _open(self, tracker: Tracker) -> Progress | str:
+        """The ticket, or the line that says why there is none to show."""
+        slots = tracker.slots
+        number, tail = slots.get("lookup_ticket_no"), slots.get("lookup_phone_tail")
+        if not number or not (tail or number == slots.get("ticket_no")):
+            return "utter_lookup_incomplete"
+        conversation = read_turn(tracker).conversation_id
+        found = await self._bridge.progress(number, tail or "", conversation_id=conversation)
+        return "utter_lookup_unknown" if found is None else found
+
+    def _back_to_intake(self, voice: Voice, tracker: Tracker) -> list[EventType]:
+        """A matter that was being told when the query came in: its open question is put again."""
+        memory = read_memory(tracker)
+        if memory.draft.narrative_raw is None or not memory.asked:
+            return []
+        field = fields.next_field(
+            memory.draft, playbook=self._playbook, skipped=memory.skipped, tries=memory.tries, asked=memory.asked
+        )
+        voice.line("utter_go_on")
+        if field == "confirm":
+            card = fields.read_back_card(memory.draft, self._playbook)
+            voice.line("utter_ask_confirm", asks="confirm", card=card, choices=texts.CONFIRM_CHOICES)
+            return [ActiveLoop("complaint_form"), SlotSet("requested_slot", "confirm")]
+        voice.line(f"utter_reask_{field}", asks=field)
+        asked = SlotSet("asked", [*memory.asked, field])
+        return [ActiveLoop("complaint_form"), asked, SlotSet("requested_slot", field)]
+
+    async def _script(self, voice: Voice, tracker: Tracker, script_id: str, more: dict[str, str]) -> None:
+        turn = read_turn(tracker)
+        world = World(playbook=self._playbook, directory=await self._bridge.directory(turn.branches_version))
+        script = self._playbook.script(script_id)
+        found = render(script, situation(turn, read_memory(tracker), world, more=more)) if script else None
+        if found is not None:
+            voice.explain(found, feeling=turn.level > 0)
+
+
+class ActionProgress(_LookupAction):
+    """到哪一步了, 催一下, 对结果不满意: the state in plain words, the next date, and what was done about it."""
 
     def name(self) -> str:
         return "action_progress"
 
     async def run(self, dispatcher: CollectingDispatcher, tracker: Tracker, domain: DomainDict) -> list[EventType]:
-        voice, slots = Voice(dispatcher), tracker.slots
-        number, tail = slots.get("lookup_ticket_no"), slots.get("lookup_phone_tail")
-        if not number or not (tail or number == slots.get("ticket_no")):
-            voice.line("utter_lookup_incomplete")
-            return _forget()
-        conversation = read_turn(tracker).conversation_id
-        progress = await self._bridge.progress(number, tail or "", conversation_id=conversation)
-        if progress is None:
-            voice.line("utter_lookup_unknown")
-        elif progress.next_date:
-            response = "utter_progress_contact" if progress.next_kind == "first_contact" else "utter_progress"
-            next_date = texts.day_text(progress.next_date)
-            voice.line(response, ticket_no=number, state=progress.state_text, next_date=next_date)
+        turn = read_turn(tracker)
+        voice, found = Voice(dispatcher, turn.channel), await self._open(tracker)
+        if isinstance(found, str):
+            voice.line(found)
+            return [*_forget(), *self._back_to_intake(voice, tracker)]
+        match tracker.slots.get("lookup_purpose"):
+            case "urge":
+                await self._urge(voice, tracker, turn, found)
+            case "review":
+                await self._review(voice, tracker, turn, found)
+            case _:
+                await self._script(voice, tracker, "X29", _slots_of(found))
+                if "how_long" in turn.cues:
+                    voice.line("utter_how_long", figures=self._playbook.sla.figures_on(turn.now.date()))
+        return [*_forget(), *self._back_to_intake(voice, tracker)]
+
+    async def _urge(self, voice: Voice, tracker: Tracker, turn: Turn, found: Progress) -> None:
+        done = await self._bridge.add_event(
+            found.ticket_no, {"type": "urge", "text": turn.text, "from_customer": True}, _key(turn, found, "urge")
+        )
+        if done is None:
+            await self._script(voice, tracker, "X29", _slots_of(found))
+        elif done.next_date is not None:
+            next_date = texts.day_text(done.next_date)
+            response = "utter_urged_contact" if done.next_kind == "first_contact" else "utter_urged"
+            voice.line(response, ticket_no=found.ticket_no, next_date=next_date)
         else:
-            voice.line("utter_progress_ended", ticket_no=number, state=progress.state_text)
-        return _forget()
+            voice.line("utter_urged_answered", ticket_no=found.ticket_no, state=found.state_text)
+
+    async def _review(self, voice: Voice, tracker: Tracker, turn: Turn, found: Progress) -> None:
+        """Not satisfied: the routes (X30); an answered ticket is looked at again, of a running one the words are kept."""
+        event = {"type": "review", "text": turn.text, "from_customer": True}
+        if await self._bridge.add_event(found.ticket_no, event, _key(turn, found, "review")) is not None:
+            voice.line("utter_review_requested", ticket_no=found.ticket_no)
+        else:
+            event["type"] = "comment"
+            await self._bridge.add_event(found.ticket_no, event, _key(turn, found, "comment"))
+            voice.line("utter_review_noted", ticket_no=found.ticket_no)
+        await self._script(voice, tracker, "X30", {"ticket_no": found.ticket_no})
 
 
-class ActionWithdraw(Action):
+class ActionWithdraw(_LookupAction):
     """撤回: ends the complaint today (3号令第十五条), without pressure and without asking why."""
-
-    def __init__(self, bridge: Bridge) -> None:
-        self._bridge = bridge
 
     def name(self) -> str:
         return "action_withdraw"
 
     async def run(self, dispatcher: CollectingDispatcher, tracker: Tracker, domain: DomainDict) -> list[EventType]:
-        voice, slots, turn = Voice(dispatcher), tracker.slots, read_turn(tracker)
-        number, tail = slots.get("lookup_ticket_no"), slots.get("lookup_phone_tail")
-        own = number is not None and number == slots.get("ticket_no")
-        if not number or not (own or tail):
-            voice.line("utter_lookup_incomplete")
-            return _forget()
-        known = own or await self._bridge.progress(number, str(tail), conversation_id=turn.conversation_id)
-        if not known:
-            voice.line("utter_lookup_unknown")
-            return _forget()
-        key = f"{turn.conversation_id}:withdraw:{number}"
-        done = await self._bridge.add_event(number, {"type": "withdraw", "from_customer": True}, key)
-        voice.line("utter_withdrawn" if done else "utter_withdraw_refused", ticket_no=number)
-        return [*_forget(), *([SlotSet("ticket_no", None), SlotSet("ticket_cause", None)] if done and own else [])]
+        turn = read_turn(tracker)
+        voice, found = Voice(dispatcher, turn.channel), await self._open(tracker)
+        events: list[EventType] = _forget()
+        if isinstance(found, str):
+            voice.line(found)
+        else:
+            events += await self._withdraw(voice, tracker, turn, found)
+        return [*events, *self._back_to_intake(voice, tracker)]
+
+    async def _withdraw(self, voice: Voice, tracker: Tracker, turn: Turn, found: Progress) -> list[EventType]:
+        event = {"type": "withdraw", "from_customer": True}
+        done = await self._bridge.add_event(
+            found.ticket_no, event, f"{turn.conversation_id}:withdraw:{found.ticket_no}"
+        )
+        if done is None:
+            voice.line("utter_withdraw_refused", ticket_no=found.ticket_no)
+            return []
+        await self._script(voice, tracker, "X31", {"ticket_no": found.ticket_no})
+        own = found.ticket_no == tracker.slots.get("ticket_no")
+        return [SlotSet("ticket_no", None), SlotSet("ticket_cause", None)] if own else []
+
+
+def _purpose(turn: Turn) -> str | None:
+    return next((purpose for cue, purpose in _PURPOSES.items() if cue in turn.cues), None)
+
+
+def _slots_of(found: Progress) -> dict[str, str]:
+    slots = {"ticket_no": found.ticket_no, "state": found.state_text}
+    if found.next_date:
+        slots["next_date"] = texts.day_text(found.next_date)
+    if found.days:
+        slots["day_count"] = str(found.days)
+    if found.extension_reason and found.next_date:
+        slots["extension_reason"] = found.extension_reason
+    return slots
+
+
+def _key(turn: Turn, found: Progress, kind: str) -> str:
+    return f"{turn.conversation_id}:{found.ticket_no}:{kind}:{turn.now.isoformat()}"
 
 
 def _fields(found: dict[str, Any], slots: dict[str, Any]) -> tuple[Asks, ...]:
@@ -139,4 +232,4 @@ def _slot(field: str | None) -> str | None:
 
 
 def _forget() -> list[EventType]:
-    return [SlotSet(name, None) for name in ("lookup_ticket_no", "lookup_phone_tail", "lookup_tries")]
+    return [SlotSet(name, None) for name in _LOOKUP_SLOTS]

@@ -8,10 +8,16 @@ from rasa_sdk.executor import CollectingDispatcher
 from rasa_sdk.types import DomainDict
 
 from actions import texts
+from actions.absorb import absorb
+from actions.bridge import Bridge
 from actions.explain import render
+from actions.situation import World, situation
 from actions.tracker import memory_events, read_memory, read_turn
 from actions.voice import Voice
 from contract.playbook import Playbook
+
+# "转人工" and the like; what is longer tells something.
+_ORDER = 16
 
 
 class ActionHandover(Action):
@@ -22,21 +28,24 @@ class ActionHandover(Action):
 
     async def run(self, dispatcher: CollectingDispatcher, tracker: Tracker, domain: DomainDict) -> list[EventType]:
         turn, before = read_turn(tracker), read_memory(tracker)
-        voice = Voice(dispatcher)
+        voice = Voice(dispatcher, turn.channel)
         voice.line("utter_human_available" if turn.human_available else "utter_human_unavailable")
         voice.handover("user_request")
-        draft = before.draft.model_copy(
-            update={"callback_wanted": True, "level_peak": max(before.draft.level_peak, turn.level)}
+        # Who tells the story and wants a person in one breath is not asked for it again.
+        told = absorb(before, turn) if len(turn.text) > _ORDER else before
+        draft = told.draft.model_copy(
+            update={"callback_wanted": True, "level_peak": max(told.draft.level_peak, turn.level)}
         )
         if not before.form_active and draft.narrative_raw is None:
             voice.line("utter_tell_while_waiting", asks="narrative")
-        return memory_events(before, replace(before, draft=draft, human_offered=True))
+        return memory_events(before, replace(told, draft=draft, human_offered=True))
 
 
 class ActionOfferHuman(Action):
     """Level 3 outside the form: the customer's rights, neutrally, and a human."""
 
-    def __init__(self, playbook: Playbook) -> None:
+    def __init__(self, bridge: Bridge, playbook: Playbook) -> None:
+        self._bridge = bridge
         self._playbook = playbook
 
     def name(self) -> str:
@@ -46,11 +55,12 @@ class ActionOfferHuman(Action):
         turn, before = read_turn(tracker), read_memory(tracker)
         if before.rights_told:
             return []
-        voice = Voice(dispatcher)
+        voice = Voice(dispatcher, turn.channel)
+        world = World(playbook=self._playbook, directory=await self._bridge.directory(turn.branches_version))
         script = self._playbook.script("X27")
-        rights = render(script, texts.situation(turn, before.draft, None, self._playbook)) if script else None
-        for part in rights.parts if rights else ():
-            voice.say(part)
+        rights = render(script, situation(turn, before, world)) if script else None
+        if rights is not None:
+            voice.explain(rights)
         voice.line("utter_offer_human", choices=texts.HUMAN_CHOICES)
         used = (*before.draft.script_ids_used, *([rights.label] if rights else []))
         draft = before.draft.model_copy(

@@ -1,6 +1,6 @@
-"""One turn of the complaint form: hear, explain where it helps, ask the one thing that is missing, read back."""
+"""One turn of the complaint form: listens, carries out the next steps, reads back. What to do decides actions/next_step.py."""
 
-from collections.abc import Mapping
+import re
 from dataclasses import replace
 
 from rasa_sdk import Action, Tracker
@@ -8,21 +8,24 @@ from rasa_sdk.events import EventType
 from rasa_sdk.executor import CollectingDispatcher
 from rasa_sdk.types import DomainDict
 
-from actions import fields, texts
-from actions.absorb import absorb, answer_in_own_words, is_correction
-from actions.answer import RIGHTS_WORDS
+from actions import fields, picked, texts
+from actions.answer import answer_question
+from actions.branch_names import with_named_branch
 from actions.bridge import Bridge
-from actions.explain import MAX_LEVEL, Explanation, applicable_script, render
+from actions.explain import Explanation, applicable_scripts, render, used_scripts
+from actions.hear import Reaction, listen
+from actions.next_step import CLARIFIED, RIGHTS, Step, next_steps, requested_after
+from actions.situation import World, situation
 from actions.tracker import Memory, Turn, memory_events, read_memory, read_turn
 from actions.voice import Voice
-from contract.branch import Branch
 from contract.playbook import Playbook
-from contract.ticket import Request
 from contract.turn import Choice
 
-# Below this the first place of the ranking is asked about instead of believed.
-_CLARIFY_BELOW = 0.45
-_TALK = frozenset({"greet", "thank", "chitchat", "praise", "bot_challenge", "out_of_scope", "goodbye"})
+_SHORT_FROM = 2
+_APOLOGY = re.compile(r"对不起|抱歉|道歉|不好意思|委屈")
+_INCIDENT_SCRIPT = "X07"
+# While one of these is open, a bare "柳园" is the branch.
+_ABOUT_BRANCH = frozenset({"branch", "verify:branch", "confirm"})
 
 
 class ValidateComplaintForm(Action):
@@ -37,233 +40,179 @@ class ValidateComplaintForm(Action):
 
     async def run(self, dispatcher: CollectingDispatcher, tracker: Tracker, domain: DomainDict) -> list[EventType]:
         turn, before = read_turn(tracker), read_memory(tracker)
-        branches = await self._bridge.branches(turn.branches_version)
-        after = IntakeTurn(turn, before, Voice(dispatcher), self._playbook, branches).play()
+        world = World(playbook=self._playbook, directory=await self._bridge.directory(turn.branches_version))
+        after = IntakeTurn(turn, before, Voice(dispatcher, turn.channel), world).play()
         return memory_events(before, after)
 
 
 class IntakeTurn:
-    """The steps of one turn, in the order in which the customer hears them."""
+    """Speaks, and returns what is known afterwards; `requested` None ends the form."""
 
-    def __init__(
-        self, turn: Turn, memory: Memory, voice: Voice, playbook: Playbook, branches: Mapping[str, Branch]
-    ) -> None:
+    def __init__(self, turn: Turn, memory: Memory, voice: Voice, world: World) -> None:
         self._turn = turn
+        self._before = memory
         self._memory = memory
         self._voice = voice
-        self._playbook = playbook
-        self._branches = branches
-        self._first = memory.draft.narrative_raw is None
+        self._world = world
 
     def play(self) -> Memory:
-        """Speaks, and returns what is known now; `requested` None ends the form."""
         if self._turn.choice is not None:
-            return self._choose(self._turn.choice)
-        if self._memory.requested == "confirm" and texts.is_confirmation(self._turn.text):
-            return self._filed()
-        known_before = self._memory
-        self._memory = absorb(self._memory, self._turn)
-        if self._first:
-            self._acknowledge()
-        elif not self._digress(known_before):
-            self._take_answer(known_before)
-        self._offer_human()
-        self._explain()
-        return self._ask()
+            return self._after_choice(self._turn.choice)
+        if self._before.requested == "confirm" and texts.is_confirmation(self._turn.text):
+            return picked.filed(self._before)
+        if self._before.requested in _ABOUT_BRANCH or self._before.correcting:
+            self._turn = with_named_branch(self._turn, self._world.directory.branches)
+        self._memory, reaction = listen(self._before, self._turn)
+        return self._carry_out(reaction)
 
-    # What the customer picked
-
-    def _choose(self, payload: str) -> Memory:
-        kind, _, value = payload.partition(":")
-        match kind, value:
-            case "confirm", "yes":
-                return self._filed()
-            case "confirm", "no":
-                self._voice.line("utter_not_filed")
-                return replace(self._memory, requested=None)
-            case "confirm", "change":
-                return self._ask_what_to_change()
-            case "field", field:
-                return self._ask_again(field)
-            case "request", value if value in set(Request):
-                self._memory = self._with(request=Request(value), customer_quote=self._turn.text or value)
-            case "cause", code:
-                self._memory = self._with_chosen_cause(code)
-                self._voice.line("utter_cause_noted")
-            case "human", "yes":
-                self._voice.handover("user_request")
-                self._memory = self._with(callback_wanted=True)
-                line = "utter_human_available" if self._turn.human_available else "utter_human_unavailable"
-                self._voice.line(line)
-            case "human", _:
-                self._voice.line("utter_go_on")
-        return self._ask()
-
-    def _filed(self) -> Memory:
-        """Ends the form; `action_submit_complaint` follows and files."""
-        return replace(self._memory, requested=None, asked=(*self._memory.asked, "confirmed"))
-
-    def _ask_what_to_change(self) -> Memory:
-        card = fields.read_back_card(self._memory.draft, self._playbook)
-        choices = [
-            Choice(label=line.label, payload=f"field:{line.name}") for line in card.fields if line.name != "cause"
-        ]
-        self._voice.line("utter_change_which", choices=choices)
-        return self._memory
-
-    def _ask_again(self, field: str) -> Memory:
-        if field not in texts.ASKED_FIELDS:
-            return self._ask()
-        self._voice.line(f"utter_ask_{field}", asks=texts.ASKED_FIELDS[field])
-        return replace(self._memory, requested=field)
-
-    def _with_chosen_cause(self, code: str) -> Memory:
-        if self._playbook.taxonomy.cause(code) is None:
+    def _after_choice(self, payload: str) -> Memory:
+        """A click is an answer like any other; what it opens or ends is decided by its payload."""
+        choice = picked.pick(self._before, payload, self._world.playbook, text=self._turn.text)
+        self._memory = choice.memory
+        if choice.line is not None:
+            self._voice.line(choice.line, choices=choice.choices, asks=fields.as_asks(choice.asks or ""))
+        if choice.wants_human:
+            self._voice.handover("user_request")
+            self._voice.line("utter_human_available" if self._turn.human_available else "utter_human_unavailable")
+        if choice.ends or choice.asks is not None:
             return self._memory
-        first = code.rstrip("abcde")
-        detail = code if code != first else None
-        return self._with(cause_l1=first, cause_l2=detail, cause_confidence=1.0, cause_runner_up=None)
+        return self._carry_out(Reaction(opens=choice.opens))
 
-    # What the customer said
-
-    def _acknowledge(self) -> None:
-        script = self._playbook.script("X00")
-        explanation = (
-            render(script, texts.situation(self._turn, self._memory.draft, None, self._playbook)) if script else None
+    def _carry_out(self, reaction: Reaction) -> Memory:
+        steps = next_steps(
+            self._turn,
+            self._before,
+            self._memory,
+            reaction,
+            playbook=self._world.playbook,
+            explanation=self._script_due(),
         )
-        if explanation is not None:
-            self._use(explanation)
+        for step in steps:
+            self._do(step)
+        last = steps[-1]
+        if last.kind == "hold":
+            return replace(self._memory, requested=self._before.requested)
+        return replace(self._memory, requested=requested_after(last))
 
-    def _digress(self, before: Memory) -> bool:
-        """Answers what is not an answer to our question; True when the message was nothing else."""
-        intent = self._turn.intent
-        learned = before.draft.model_dump(exclude={"level", "level_peak", "trigger_phrases"}) != (
-            self._memory.draft.model_dump(exclude={"level", "level_peak", "trigger_phrases"})
-        )
-        if intent == "correct" or (learned and is_correction(self._turn)):
-            self._voice.line("utter_corrected" if learned else "utter_correct_how")
-            return True
-        if intent == "ask_why" and before.requested:
-            self._voice.line(f"utter_why_{before.requested}")
-            return True
-        if intent in ("skip", "deny") and before.requested and not learned:
-            self._skip(before.requested)
-            return True
-        if intent == "inquire" and not learned:
-            if not self._tell_rights_if_asked():
-                self._voice.line("utter_answer_later")
-            return True
-        if intent in _TALK and not learned:
-            self._voice.line(f"utter_{intent}_in_form")
-            return True
-        if intent == "complain" and learned and before.requested not in ("narrative", None):
-            self._voice.line("utter_heard_more")
-            return before.requested == "confirm" or fields.is_known(self._memory.draft, before.requested or "")
-        return False
+    def _do(self, step: Step) -> None:
+        match step.kind:
+            case "say":
+                self._say(step.what)
+            case "answer":
+                answer_question(self._voice, self._turn, self._memory, self._world)
+            case "script" | "fact":
+                self._explain(step.what, short=step.kind == "fact")
+            case "human":
+                self._voice.line("utter_offer_human", choices=texts.HUMAN_CHOICES)
+                self._memory = replace(self._memory, rights_told=True, human_offered=True)
+            case "human_short":
+                self._voice.line("utter_offer_human_short", choices=texts.HUMAN_CHOICES[:1])
+                self._memory = replace(self._memory, human_offered=True)
+            case "ask" | "ask_again":
+                self._ask(step.what, again=step.kind == "ask_again")
+            case "verify":
+                self._verify(step.what)
+            case "clarify":
+                self._clarify()
+            case "confirm" | "hint":
+                self._confirm(first=step.kind == "confirm")
 
-    def _tell_rights_if_asked(self) -> bool:
-        """The supervisors' numbers are given to whoever asks, at any point."""
-        script = self._playbook.script("X27")
-        if script is None or not any(word in self._turn.text for word in RIGHTS_WORDS):
-            return False
-        rights = render(script, texts.situation(self._turn, self._memory.draft, None, self._playbook))
-        if rights is not None:
-            self._use(rights, rights.parts[:1])
-        return rights is not None
+    def _say(self, line: str) -> None:
+        figures = self._world.playbook.sla.figures_on(self._turn.now.date())
+        asks = fields.as_asks(self._before.requested or "") if line == "utter_wait" else None
+        self._voice.line(line, asks=asks, figures=figures)
+        if line.startswith("utter_note_"):
+            self._memory = replace(self._memory, told=self._memory.told | {line})
 
-    def _skip(self, field: str) -> None:
-        if field == "confirm":
-            self._voice.line("utter_confirm_hint")
-            return
-        self._memory = replace(self._memory, skipped=self._memory.skipped | {field})
-        self._voice.line("utter_skipped_phone" if field == "phone" else "utter_skipped")
+    # Explanations
 
-    def _take_answer(self, before: Memory) -> None:
-        asked = before.requested
-        if asked is None or asked == "confirm" or fields.is_known(self._memory.draft, asked):
-            return
-        # "一千八" answers another question than the one that was asked.
-        told_else = fields.facts(self._memory.draft) != fields.facts(before.draft)
-        if self._turn.intent not in ("complain", "inquire") and not told_else:
-            self._memory = answer_in_own_words(self._memory, self._turn)
-
-    # What the assistant adds
-
-    def _offer_human(self) -> None:
-        """Level 3: rights and a human, once. Level 2: a human, once."""
-        if self._turn.level >= 3 and not self._memory.rights_told:
-            script = self._playbook.script("X27")
-            if script and (
-                rights := render(script, texts.situation(self._turn, self._memory.draft, None, self._playbook))
-            ):
-                self._use(rights)
-            self._voice.line("utter_offer_human", choices=texts.HUMAN_CHOICES)
-            self._memory = replace(self._memory, rights_told=True, human_offered=True)
-        elif self._turn.level == 2 and not self._memory.human_offered:
-            self._voice.line("utter_offer_human_short", choices=texts.HUMAN_CHOICES[:1])
-            self._memory = replace(self._memory, human_offered=True)
-
-    def _explain(self) -> None:
-        """At most one explanation a turn, each script once, none where it would sound like an excuse."""
+    def _script_due(self) -> str | None:
+        """The script that cause, story and facts call for, once everything it needs is known or refused."""
         draft = self._memory.draft
-        used = frozenset(name.partition("@")[0] for name in draft.script_ids_used)
-        script = applicable_script(self._playbook, draft.cause_l2 or draft.cause_l1, used)
-        if script is None or draft.level_peak > MAX_LEVEL or not self._is_sure_of_cause():
-            return
-        if any(not fields.is_known(draft, need) and need not in self._memory.skipped for need in script.needs):
-            return
-        branch = self._branches.get(draft.branch or "")
-        names = {code: known.name for code, known in self._branches.items()}
-        explanation = render(script, texts.situation(self._turn, draft, branch, self._playbook, names))
-        if explanation is not None:
-            parts = explanation.parts[:1] if self._turn.level == MAX_LEVEL and not explanation.fault else None
-            self._use(explanation, parts)
+        given = situation(self._turn, self._memory, self._world)
+        used = used_scripts(self._world.playbook, draft.script_ids_used, given.day)
+        if "incident_known" in given.conditions and draft.cause_l1 != "C3" and _INCIDENT_SCRIPT not in used:
+            return _INCIDENT_SCRIPT
+        for script in applicable_scripts(self._world.playbook, given.cause, draft.narrative_raw or "", used):
+            if render(script, given) is not None:
+                return None if any(self._is_open(need) for need in script.needs) else script.id
+        return None
 
-    def _use(self, explanation: Explanation, parts: tuple[str, ...] | None = None) -> None:
-        for part in parts or explanation.parts:
-            self._voice.say(part)
-        draft = self._memory.draft
-        self._memory = self._with(
-            script_ids_used=(*draft.script_ids_used, explanation.label),
-            hours_fault=draft.hours_fault or explanation.fault,
-        )
-
-    def _is_sure_of_cause(self) -> bool:
-        return (self._memory.draft.cause_confidence or 0.0) >= _CLARIFY_BELOW
-
-    # What the assistant asks
-
-    def _ask(self) -> Memory:
+    def _is_open(self, need: str) -> bool:
+        """Whether a fact is still to be asked for; what the cause does not ask for is not waited for."""
         memory = self._memory
-        if self._should_clarify():
-            return self._clarify()
-        tries = dict(memory.tries)
-        field = fields.next_field(memory.draft, playbook=self._playbook, skipped=memory.skipped, tries=tries)
-        if field == "confirm":
-            card = fields.read_back_card(memory.draft, self._playbook)
-            self._voice.line("utter_ask_confirm", asks="confirm", card=card, choices=texts.CONFIRM_CHOICES)
-            return replace(memory, requested="confirm")
-        again = tries.get(field, 0) > 0
-        choices = texts.REQUEST_CHOICES if field == "request" else ()
-        self._voice.line(f"utter_{'reask' if again else 'ask'}_{field}", asks=field, choices=choices)
-        tries[field] = tries.get(field, 0) + 1
-        asked = memory.asked if again else (*memory.asked, field)
-        return replace(memory, requested=field, tries=tries, asked=asked)
+        waits = need in fields.needed(memory.draft, self._world.playbook) and need not in memory.skipped
+        worn_out = memory.tries.get(need, 0) >= fields.MAX_TRIES or memory.asked.count(need) >= fields.MAX_ASKED
+        if need == fields.to_verify(memory.draft, memory.told, memory.skipped):
+            return True
+        return waits and not worn_out and not fields.is_known(memory.draft, need)
 
-    def _should_clarify(self) -> bool:
-        unclear = bool(self._turn.causes) and not self._is_sure_of_cause()
-        told = not fields.is_vague(self._memory.draft.narrative_raw or "")
-        return unclear and told and not self._memory.clarified and self._turn.level < 3 and self._turn.choice is None
+    def _explain(self, script_id: str, *, short: bool) -> None:
+        script = self._world.playbook.script(script_id)
+        found = render(script, situation(self._turn, self._memory, self._world)) if script else None
+        if found is None:
+            return
+        # X00 named it a moment ago, or there is none; an apology is never left out.
+        named = self._before.draft.narrative_raw is None or self._turn.level == 0
+        feeling_named = named and not _APOLOGY.search(found.stages.get("feeling", ""))
+        self._voice.explain(found, short=short, feeling=not feeling_named)
+        self._memory = _used(self._memory, found)
+        if script_id == RIGHTS:
+            self._memory = replace(self._memory, rights_told=True)
 
-    def _clarify(self) -> Memory:
-        taxonomy = self._playbook.taxonomy
+    # Questions
+
+    def _ask(self, field: str, *, again: bool) -> None:
+        known = self._memory.draft
+        both = field == "branch" and not again and not fields.is_known(known, "event_time")
+        name = "branch_and_time" if both and self._is_open("event_time") else field
+        brief = self._turn.level >= _SHORT_FROM and not again and name != "branch_and_time"
+        prefix = "utter_reask" if again else "utter_ask"
+        suffix = "_foreign" if fields.FOREIGN in known.tags else "_short" if brief and field in texts.SHORT else ""
+        self._voice.line(f"{prefix}_{name}{suffix}", asks=fields.as_asks(field), choices=self._choices(field))
+        self._memory = replace(self._memory, asked=(*self._memory.asked, field))
+
+    def _choices(self, field: str) -> tuple[Choice, ...]:
+        match field:
+            case "request":
+                return texts.REQUEST_CHOICES
+            case "authorization":
+                return texts.AUTHORIZATION_CHOICES
+            case "cause":
+                causes = self._world.playbook.taxonomy.causes
+                return tuple(Choice(label=cause.name, payload=f"cause:{cause.code}") for cause in causes)
+            case _:
+                return ()
+
+    def _verify(self, field: str) -> None:
+        value = fields.shown(self._memory.draft, field, self._world.playbook) or ""
+        self._voice.line(f"utter_verify_{field}", asks=fields.as_asks(field), choices=texts.RIGHT_CHOICES, value=value)
+        self._memory = replace(self._memory, told=self._memory.told | {f"verify:{field}"})
+
+    def _clarify(self) -> None:
+        taxonomy = self._world.playbook.taxonomy
         choices = [
             Choice(label=taxonomy.name(guess.code), payload=f"cause:{guess.finest}")
             for guess in self._turn.causes[:3]
             if guess.code != "C99"
         ]
-        self._voice.line("utter_ask_cause", asks="narrative", choices=[*choices, texts.OTHER_CAUSE])
-        return replace(self._memory, clarified=True, requested="narrative")
+        self._voice.line("utter_ask_cause", asks="cause", choices=[*choices, texts.OTHER_CAUSE])
+        self._memory = replace(self._memory, told=self._memory.told | {CLARIFIED})
 
-    def _with(self, **changes: object) -> Memory:
-        return replace(self._memory, draft=self._memory.draft.model_copy(update=changes))
+    def _confirm(self, *, first: bool) -> None:
+        foreign = "_foreign" if fields.FOREIGN in self._memory.draft.tags else ""
+        if first:
+            card = fields.read_back_card(self._memory.draft, self._world.playbook)
+            self._voice.line(f"utter_ask_confirm{foreign}", asks="confirm", card=card, choices=texts.CONFIRM_CHOICES)
+        else:
+            self._voice.line("utter_confirm_hint", asks="confirm", choices=texts.CONFIRM_CHOICES)
+
+
+def _used(memory: Memory, explanation: Explanation) -> Memory:
+    draft = memory.draft.model_copy(
+        update={
+            "script_ids_used": (*memory.draft.script_ids_used, explanation.label),
+            "hours_fault": memory.draft.hours_fault or explanation.fault,
+        }
+    )
+    return replace(memory, draft=draft, told=memory.told | {explanation.script_id})

@@ -8,10 +8,14 @@ from rasa_sdk.executor import CollectingDispatcher
 from rasa_sdk.types import DomainDict
 
 from actions.absorb import absorb
+from actions.afterwards import add_words
 from actions.bridge import Bridge
-from actions.submit import add_words, after_filing, file
+from actions.explain import render
+from actions.situation import World, situation
+from actions.submit import after_filing, file
 from actions.tracker import Memory, Turn, memory_events, read_memory, read_turn
 from actions.voice import Voice
+from contract.playbook import Playbook
 
 _DANGER = 4
 # The tag (bot/nlu) that decides which line is said, the most urgent first.
@@ -23,39 +27,52 @@ _LINES = {
     "群体": "utter_safety_crowd",
 }
 
+# What the kind of danger gives besides: how the money is stopped, who may speak for a crowd (3号令 art 12).
+_SCRIPTS = {"utter_safety_fraud": "X25", "utter_safety_crowd": "X28"}
+_SAID = frozenset({*_LINES.values(), "utter_safety"})
+
 
 class ActionSafety(Action):
     """Ends whatever was going on. Said once per kind of danger; afterwards short words that somebody is there."""
 
-    def __init__(self, bridge: Bridge) -> None:
+    def __init__(self, bridge: Bridge, playbook: Playbook) -> None:
         self._bridge = bridge
+        self._playbook = playbook
 
     def name(self) -> str:
         return "action_safety"
 
     async def run(self, dispatcher: CollectingDispatcher, tracker: Tracker, domain: DomainDict) -> list[EventType]:
         turn, before = read_turn(tracker), read_memory(tracker)
-        voice = Voice(dispatcher)
+        voice = Voice(dispatcher, turn.channel)
         line = line_for(turn)
         memory = absorb(replace(before, requested=None), turn)
-        urgent = before.ticket_no if before.draft.level_peak >= _DANGER else None
+        # The peak says nothing here: the policy has raised it for this very message.
+        urgent = before.ticket_no if before.told & _SAID else None
         # Whatever is said after the urgent ticket was filed belongs to it.
-        added = urgent is not None and await add_words(self._bridge, turn, urgent)
-        if turn.level < _DANGER or line in before.asked:
+        added = urgent is not None and await add_words(self._bridge, turn, urgent) is not None
+        if turn.level < _DANGER or line in before.told:
             voice.line("utter_stay")
             return [*memory_events(before, replace(memory, requested=None)), ActiveLoop(None)]
+        world = World(playbook=self._playbook, directory=await self._bridge.directory(turn.branches_version))
         voice.line(line)
+        if (script := _SCRIPTS.get(line)) is not None:
+            _tell_fact(voice, script, turn, memory, world)
         voice.handover("level", alert=True)
-        memory = memory if added else await self._file(turn, memory)
-        events = memory_events(before, replace(memory, requested=None, asked=(*memory.asked, line)))
+        memory = memory if added else after_filing(memory, await file(self._bridge, turn, memory, world))
+        events = memory_events(before, replace(memory, requested=None, told=memory.told | before.told | {line}))
         return [*events, ActiveLoop(None)]
-
-    async def _file(self, turn: Turn, memory: Memory) -> Memory:
-        filed = await file(self._bridge, turn, memory)
-        return after_filing(memory, filed)
 
 
 def line_for(turn: Turn) -> str:
     """The line for the danger in this message; without a recognised kind the one that fits all."""
     tags = {str(span.best) for span in turn.all_spans("tag")}
     return next((line for tag, line in _LINES.items() if tag in tags), "utter_safety")
+
+
+def _tell_fact(voice: Voice, script_id: str, turn: Turn, memory: Memory, world: World) -> None:
+    """The fact of a script and nothing around it: nobody in danger is explained to or asked."""
+    script = world.playbook.script(script_id)
+    found = render(script, situation(turn, memory, world)) if script else None
+    if found is not None:
+        voice.explain(found, short=True)

@@ -1,82 +1,73 @@
-"""Files the confirmed complaint, and adds to it afterwards."""
+"""Files the confirmed matter, and what comes right after: the receipt, and the next matter that was told meanwhile."""
 
 from dataclasses import replace
 
 from rasa_sdk import Action, Tracker
-from rasa_sdk.events import EventType, FollowupAction, SlotSet
+from rasa_sdk.events import EventType, FollowupAction
 from rasa_sdk.executor import CollectingDispatcher
 from rasa_sdk.types import DomainDict
 
-from actions import texts
+from actions import fields, incidents, texts
 from actions.bridge import Bridge, FiledTicket
+from actions.picked import CONFIRMED
+from actions.situation import World
 from actions.tracker import Memory, Turn, memory_events, read_memory, read_turn
 from actions.voice import Voice
-from contract.ticket import Channel, TicketCreate, TicketDraft
+from contract.playbook import Playbook
+from contract.ticket import Channel, FieldSource, Nature, Request, TicketCreate, TicketDraft
 from contract.turn import Card, CardField
 
-# What stays when a complaint is filed: nobody is asked twice who they are.
-_KEPT = ("name", "phone", "level_peak", "tags", "special_group")
+# What stays when a matter is filed: nobody is asked twice who they are.
+_KEPT = ("name", "phone", "anonymous", "customer_type", "level_peak", "tags", "special_group")
+_OF_THE_MATTER = frozenset({fields.JOINT, "重复投诉"})
+_SUMMARY, _WORDS = 120, 60
+# Who tips off wants it looked into, and is not asked.
+_INFERRED = FieldSource(source="inferred", confidence=0.9)
 
 
 class ActionSubmitComplaint(Action):
     """Runs when the form has ended; files only what the customer has confirmed."""
 
-    def __init__(self, bridge: Bridge) -> None:
+    def __init__(self, bridge: Bridge, playbook: Playbook) -> None:
         self._bridge = bridge
+        self._playbook = playbook
 
     def name(self) -> str:
         return "action_submit_complaint"
 
     async def run(self, dispatcher: CollectingDispatcher, tracker: Tracker, domain: DomainDict) -> list[EventType]:
         turn, before = read_turn(tracker), read_memory(tracker)
-        if "confirmed" not in before.asked:
+        if CONFIRMED not in before.asked:
             return []
-        filed = await file(self._bridge, turn, before)
-        _tell(Voice(dispatcher), filed, has_phone=before.draft.phone is not None)
-        return memory_events(before, after_filing(before, filed))
+        world = World(playbook=self._playbook, directory=await self._bridge.directory(turn.branches_version))
+        filed = await file(self._bridge, turn, before, world)
+        voice = Voice(dispatcher, turn.channel)
+        _tell(voice, filed, before.draft)
+        after = after_filing(before, filed)
+        if before.later is None:
+            return memory_events(before, after)
+        voice.line("utter_later_now")
+        return [*memory_events(before, _with_later(after, before)), FollowupAction("complaint_form")]
 
 
-class ActionSupplement(Action):
-    """More words after filing: added to the ticket; a different matter starts a form of its own."""
-
-    def __init__(self, bridge: Bridge) -> None:
-        self._bridge = bridge
-
-    def name(self) -> str:
-        return "action_supplement"
-
-    async def run(self, dispatcher: CollectingDispatcher, tracker: Tracker, domain: DomainDict) -> list[EventType]:
-        turn, memory = read_turn(tracker), read_memory(tracker)
-        if memory.ticket_no is None or is_another_matter(turn, memory):
-            return [FollowupAction("complaint_form")]
-        if not await add_words(self._bridge, turn, memory.ticket_no):
-            return [FollowupAction("complaint_form")]
-        Voice(dispatcher).line("utter_supplemented", ticket_no=memory.ticket_no)
-        return [SlotSet("level_peak", max(memory.draft.level_peak, turn.level))]
-
-
-def is_another_matter(turn: Turn, memory: Memory) -> bool:
-    """Whether the message is about another cause or another branch than the filed ticket (merging, domain.md 1.1)."""
-    best = turn.causes[0] if turn.causes else None
-    other_cause = best is not None and best.code not in ("C99", memory.ticket_cause) and best.confidence >= 0.6
-    branch = turn.branch
-    other_branch = branch is not None and memory.ticket_branch not in (None, branch.code, branch.name)
-    return other_cause or other_branch
-
-
-async def add_words(bridge: Bridge, turn: Turn, ticket_no: str) -> bool:
-    """Adds the message to the ticket, once however often the turn is tried; False when the ticket takes no more."""
-    event = {"type": "comment", "text": turn.text, "from_customer": True}
-    return await bridge.add_event(ticket_no, event, f"{turn.conversation_id}:{ticket_no}:{turn.now.isoformat()}")
-
-
-async def file(bridge: Bridge, turn: Turn, memory: Memory) -> FiledTicket:
+async def file(bridge: Bridge, turn: Turn, memory: Memory, world: World) -> FiledTicket:
     """Files the draft once per form run of the conversation, however often the turn is tried."""
     draft = memory.draft
+    code = draft.cause_l2 or draft.cause_l1
+    incident = incidents.behind(draft, world.directory.incidents, turn.now)
+    unlearned = {*fields.missing(draft, world.playbook), *(memory.skipped if not draft.anonymous else ())}
+    if draft.nature is Nature.TIP_OFF and draft.request is None:
+        draft = draft.model_copy(update={"request": Request.VERIFY, "sources": {**draft.sources, "request": _INFERRED}})
     body = draft.model_dump() | {
-        "summary": draft.summary or _summary(draft),
+        "summary": draft.summary or summary(draft, world.playbook),
         # The level does not fall because the last message was a button.
         "level": draft.level_peak,
+        "missing_fields": tuple(
+            name for name in fields.LABELS if name in unlearned and not fields.is_known(draft, name)
+        ),
+        "business_category": world.playbook.taxonomy.business(draft.product, draft.narrative_raw or "", code),
+        "business_channel": world.playbook.taxonomy.channel(code),
+        "incident_id": incident.incident_no if incident else None,
         "conversation_id": turn.conversation_id,
         "intake_channel": Channel(turn.channel),
         "created_at": turn.now,
@@ -88,6 +79,10 @@ def after_filing(memory: Memory, filed: FiledTicket) -> Memory:
     """The memory for what comes next: the ticket is known, the form is empty."""
     draft = memory.draft
     kept = {name: getattr(draft, name) for name in _KEPT}
+    kept["tags"] = tuple(tag for tag in draft.tags if tag not in _OF_THE_MATTER)
+    kept["sources"] = {
+        name: FieldSource(source="known", confidence=1.0) for name in ("name", "phone") if getattr(draft, name)
+    }
     return replace(
         memory,
         draft=TicketDraft.model_validate(kept),
@@ -96,7 +91,10 @@ def after_filing(memory: Memory, filed: FiledTicket) -> Memory:
         tries={},
         skipped=frozenset(),
         asked=(),
+        told=frozenset(),
+        correcting=False,
         clarified=False,
+        later=None,
         ticket_no=filed.ticket_no,
         ticket_cause=draft.cause_l1,
         ticket_branch=draft.branch or draft.branch_name,
@@ -105,18 +103,52 @@ def after_filing(memory: Memory, filed: FiledTicket) -> Memory:
     )
 
 
-def _tell(voice: Voice, filed: FiledTicket, *, has_phone: bool) -> None:
+def _with_later(after: Memory, before: Memory) -> Memory:
+    """The matter that was told while the first one was taken down, with who the customer is."""
+    later = TicketDraft.model_validate(dict(before.later or {}))
+    known = {name: getattr(after.draft, name) for name in ("name", "phone", "anonymous", "customer_type")}
+    peak = max(later.level_peak, after.draft.level_peak)
+    groups = tuple(dict.fromkeys((*after.draft.special_group, *later.special_group)))
+    sources = {**later.sources, **after.draft.sources}
+    draft = later.model_copy(update={**known, "sources": sources, "level_peak": peak, "special_group": groups})
+    return replace(after, draft=draft)
+
+
+def _tell(voice: Voice, filed: FiledTicket, draft: TicketDraft) -> None:
+    has_phone = draft.phone is not None
     lines = [CardField(name="ticket_no", label="工单号", value=filed.ticket_no)]
     if filed.first_contact_due and has_phone:
         lines.append(
             CardField(name="first_contact_due", label="最晚联系您", value=texts.moment_text(filed.first_contact_due))
         )
-    if filed.decision_due:
+    if filed.decision_due and draft.nature is not Nature.PRAISE:
         lines.append(CardField(name="decision_due", label="最晚答复", value=texts.day_text(filed.decision_due)))
-    card = Card(kind="receipt", title="已受理", fields=tuple(lines))
-    response = "utter_merged" if filed.merged else "utter_filed" if has_phone else "utter_filed_without_phone"
-    voice.line(response, card=card, asks="satisfaction", ticket_no=filed.ticket_no)
+    card = Card(
+        kind="receipt", title="已登记" if draft.nature is not Nature.COMPLAINT else "已受理", fields=tuple(lines)
+    )
+    voice.line(_receipt(filed, draft), card=card, ticket_no=filed.ticket_no)
 
 
-def _summary(draft: TicketDraft) -> str:
-    return (draft.narrative_raw or "").split("\n")[0][:60]
+def _receipt(filed: FiledTicket, draft: TicketDraft) -> str:
+    if filed.merged:
+        return "utter_merged_restarted" if filed.clock_restarted else "utter_merged"
+    if fields.FOREIGN in draft.tags:
+        return "utter_filed_foreign"
+    match draft.nature:
+        case Nature.PRAISE:
+            return "utter_filed_praise"
+        case Nature.SUGGESTION:
+            return "utter_filed_suggestion"
+        case Nature.TIP_OFF:
+            return "utter_filed_tip_off"
+    return "utter_filed" if draft.phone is not None else "utter_filed_without_phone"
+
+
+def summary(draft: TicketDraft, playbook: Playbook) -> str:
+    """One line for the desk: when and where, what, what is wanted, and the customer's first words."""
+    code = draft.cause_l2 or draft.cause_l1
+    where = "，".join(part for part in (fields.event_time_text(draft), draft.branch_name) if part)
+    what = playbook.taxonomy.name(code) if code and draft.nature is Nature.COMPLAINT else draft.nature.value
+    wanted = f"诉求：{draft.request.value}" if draft.request else None
+    words = fields.shorten((draft.narrative_raw or "").split("\n")[0], _WORDS)
+    return fields.shorten("；".join(part for part in (where, what, wanted, words) if part), _SUMMARY)

@@ -1,16 +1,10 @@
-"""Fixed choices, the explicit words that file a complaint, and the slots of the playbook's texts. Pure."""
+"""Fixed choices, the explicit words that file a complaint, the customer's words said back, dates. Pure."""
 
 import re
-from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta, timezone
 
-from actions import branch_facts
-from actions.explain import Situation
-from actions.tracker import Turn
-from contract.branch import Branch
-from contract.playbook import Phrases, Playbook
-from contract.ticket import TicketDraft
-from contract.turn import Asks, Choice
+from contract.playbook import Phrases
+from contract.turn import Choice
 
 CONFIRM_CHOICES = (
     Choice(label="确认提交", payload="confirm:yes"),
@@ -24,32 +18,37 @@ REQUEST_CHOICES = tuple(
 )
 OTHER_CAUSE = Choice(label="都不是", payload="cause:C99")
 
-ASKED_FIELDS: Mapping[str, Asks] = {
-    "narrative": "narrative",
-    "branch": "branch",
-    "event_time": "event_time",
-    "product": "product",
-    "amount": "amount",
-    "request": "request",
-    "name": "name",
-    "phone": "phone",
-}
+# Fields with a shorter question for heated moments.
+SHORT = frozenset({"branch", "event_time", "product", "amount", "request", "name", "phone"})
+AUTHORIZATION_CHOICES = (
+    Choice(label="有，原件后补", payload="authorization:promised"),
+    Choice(label="暂时没有", payload="authorization:none"),
+)
+RIGHT_CHOICES = (Choice(label="对", payload="right:yes"), Choice(label="不对", payload="right:no"))
+START_CHOICES = (
+    Choice(label="我要投诉", payload="start:complaint"),
+    Choice(label="查进度", payload="start:progress"),
+    Choice(label="转人工", payload="human:yes"),
+)
 
 # Filing from free text takes one of these and nothing else in the message: an intent model once read an angry emoji as
 # "yes".
 # A yes is made of these words and nothing else: "没问题，就这样提交吧".
 _YES = re.compile(
-    r"(?:都|就)?(?:(?:确认|确定|可以|没错|没问题|没毛病|正确|无误|准确|对|是|好|行|中|嗯|ok|就这样|就这么|提交|报)(?:提交了|的|吧|啊|嘅)?)+",
+    r"(?:yes|confirm|submit)+|(?:现在|这下|这回|这次)(?:都|就)?(?:对|好|没错)了|(?:(?:现在|这下|这回|这次)(?:都|就)?(?:对|好|行|没错|可以)了)?(?:现在|这下|这回|看了|核对了|那|都|就)*(?:(?:确认|确定|可以|没错|没问题|没毛病|正确|无误|准确|对|是|好|行|中|嗯|ok|就这样|就这么|提交|报)(?:提交了|的|吧|啊|嘅)?)+",
     re.IGNORECASE,
 )
 # The few traditional characters of an explicit yes; the bot's environment has the full converter, this one has none.
 _SIMPLIFIED = str.maketrans("確認沒錯對這樣問題報準無誤", "确认没错对这样问题报准无误")
 
+_BEIJING = timezone(timedelta(hours=8))
 _SWEAR = re.compile(
     r"[妈马]的|他妈|特么|尼玛|操|草泥|[傻煞][逼比b]|滚|死|骗子|畜生|垃圾|王八|cnm|tmd|nm", re.IGNORECASE
 )
 # Placeholders, greetings, and questions put to us read badly when said back.
-_NOT_QUOTED = re.compile(r"[<>]|你好|您好|怎么回事|凭什么|吗$|呢$|投诉你|投诉您|我要投诉|(支行|网点|营业部|分理处)$")
+_NOT_QUOTED = re.compile(
+    r"[<>]|你好|您好|怎么回事|凭什么|吗$|呢$|投诉你|投诉您|我要投诉|反映一下|反映(?:个|一个|一件)|(支行|网点|营业部|分理处)$"
+)
 _CLAUSE = re.compile(r"[，。！？!?,；;…\s]+")
 _QUOTE_CHARACTERS = range(4, 27)
 
@@ -72,45 +71,16 @@ def _is_quotable(clause: str) -> bool:
     return len(clause) in _QUOTE_CHARACTERS and not _SWEAR.search(clause) and not _NOT_QUOTED.search(clause)
 
 
-def situation(
-    turn: Turn,
-    draft: TicketDraft,
-    branch: Branch | None,
-    playbook: Playbook,
-    names: Mapping[str, str] | None = None,
-) -> Situation:
-    """Everything that the choice and the wording of a script depend on."""
-    moment = _moment(draft)
-    amount = f"{draft.amount}元" if draft.amount else None
-    slots = {"heard": heard(turn.text, playbook.phrases), "amount": amount, "product": draft.product}
-    if branch is not None:
-        slots |= {
-            "branch_name": branch.name,
-            "hours": branch_facts.hours_text(branch, moment),
-            "handover": branch_facts.handover_text(branch),
-            "machines": branch.machines,
-            "nearest": branch_facts.nearest_text(branch, dict(names or {})),
-            "windows": str(branch.windows) if branch.windows else None,
-        }
-    slots["bank"] = playbook.organisation.name
-    conditions = set(branch_facts.conditions(branch, moment))
-    if moment is not None:
-        conditions.add("event_time_known")
-    if draft.amount is not None:
-        conditions.add("amount_known")
-    return Situation(
-        cause=draft.cause_l2 or draft.cause_l1,
-        level=turn.level,
-        day=turn.now.date(),
-        conditions=frozenset(conditions),
-        slots={name: value for name, value in slots.items() if value},
-    )
-
-
 def moment_text(value: str) -> str:
     """An ISO time as a customer reads a deadline: `11月26日 23:59 前`."""
     moment = datetime.fromisoformat(value)
     return f"{moment.month}月{moment.day}日 {moment:%H:%M} 前"
+
+
+def time_text(moment: datetime) -> str:
+    """A published moment in the customer's clock: `11月26日 20:00`."""
+    local = moment.astimezone(_BEIJING)
+    return f"{local.month}月{local.day}日 {local:%H:%M}"
 
 
 def day_text(value: str) -> str:
@@ -119,11 +89,22 @@ def day_text(value: str) -> str:
     return f"{moment.year}年{moment.month}月{moment.day}日前"
 
 
-def _moment(draft: TicketDraft) -> datetime | None:
-    """When it happened; only a value with a time of day says anything about opening hours."""
-    if draft.event_time is None or "T" not in draft.event_time:
+_DIGITS = {"一": 1, "二": 2, "两": 2, "三": 3, "四": 4, "五": 5, "六": 6, "七": 7, "八": 8, "九": 9}
+
+
+def whole_number(text: str) -> int | None:
+    """ "十五", "两百", "8" as a number of people; None for what is none."""
+    if text.isdecimal():
+        return int(text)
+    if not text:
         return None
-    try:
-        return datetime.fromisoformat(draft.event_time)
-    except ValueError:
-        return None
+    total, digit = 0, 0
+    for char in text:
+        if char in _DIGITS:
+            digit = _DIGITS[char]
+        elif char in "十百":
+            total += (digit or 1) * (10 if char == "十" else 100)
+            digit = 0
+    # "一百二" is 120.
+    tail = digit * 10 if text[-1] in _DIGITS and "百" in text[-2:-1] else digit
+    return total + tail or None

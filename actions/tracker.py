@@ -1,5 +1,6 @@
 """The only reader of Rasa's tracker: turns its dictionaries into types, and types back into slot events."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -8,10 +9,10 @@ from typing import Any
 from rasa_sdk import Tracker
 from rasa_sdk.events import EventType, SlotSet
 
-from contract.ticket import Request, TicketDraft
+from contract.ticket import TicketDraft
 
+_BRANCH_NAME = re.compile(r"(?:支行|网点|营业部|分理处|储蓄所|营业厅)$")
 _DRAFT_FIELDS = frozenset(TicketDraft.model_fields)
-_TUPLE_FIELDS = frozenset({"special_group", "tags", "trigger_phrases", "script_ids_used"})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,10 +30,14 @@ class Span:
 
 @dataclass(frozen=True, kw_only=True)
 class BranchMention:
-    """A branch in this message: its code when the directory knows it, and its name there or as the customer wrote it."""
+    """A branch in this message: its code when the directory knows it, and its name there or as the customer wrote it.
+
+    `alike`: the words only sound like that branch.
+    """
 
     code: str | None
     name: str
+    alike: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,11 +77,24 @@ class Turn:
 
     @property
     def branch(self) -> BranchMention | None:
-        span = self.span("branch")
+        """A name in full before a bare place, which may only be where somebody lives."""
+        spans = self.all_spans("branch")
+        span = next((it for it in spans if _BRANCH_NAME.search(it.text)), next(iter(spans), None))
         if span is None:
             return None
         known = span.value or {}
-        return BranchMention(code=known.get("code"), name=known.get("name") or span.text)
+        return BranchMention(
+            code=known.get("code"), name=known.get("name") or span.text, alike=bool(known.get("alike"))
+        )
+
+    @property
+    def cues(self) -> frozenset[str]:
+        """What the message does beside telling a story (bot/lexicon/cues.yml); `change:amount` names a field."""
+        return frozenset(str(span.value) for span in self.spans if span.type == "cue")
+
+    def cue_field(self, cue: str) -> str | None:
+        """The field that a cue is about."""
+        return next((name.partition(":")[2] for name in self.cues if name.startswith(f"{cue}:")), None)
 
     def all_spans(self, kind: str) -> tuple[Span, ...]:
         return tuple(span for span in self.spans if span.type == kind)
@@ -84,7 +102,7 @@ class Turn:
 
 @dataclass(frozen=True, kw_only=True)
 class Memory:
-    """What the conversation has gathered so far: the draft and the bookkeeping around it."""
+    """What the conversation has gathered so far: the draft and the bookkeeping around it (bot/domain/slots.yml)."""
 
     draft: TicketDraft
     requested: str | None
@@ -93,9 +111,13 @@ class Memory:
     tries: Mapping[str, int] = field(default_factory=dict)
     skipped: frozenset[str] = frozenset()
     asked: tuple[str, ...] = ()
+    told: frozenset[str] = frozenset()
+    correcting: bool = False
     human_offered: bool = False
     rights_told: bool = False
     clarified: bool = False
+    last_at: str | None = None
+    later: Mapping[str, Any] | None = None
     ticket_no: str | None = None
     ticket_cause: str | None = None
     ticket_branch: str | None = None
@@ -134,58 +156,41 @@ def _told(ranking: Sequence[Mapping[str, Any]]) -> Sequence[Mapping[str, Any]]:
     return () if ranking and ranking[0]["code"] == "none" else [it for it in ranking if it["code"] != "none"]
 
 
+_BOOKKEEPING = tuple(name for name in Memory.__dataclass_fields__ if name not in ("draft", "requested", "form_active"))
+
+
 def read_memory(tracker: Tracker) -> Memory:
     """The slots, as types."""
     slots = tracker.slots
+    kept = {name: slots[name] for name in _BOOKKEEPING if slots.get(name) is not None}
+    for name, kind in (("skipped", frozenset), ("told", frozenset), ("asked", tuple), ("form_run", int)):
+        if name in kept:
+            kept[name] = kind(kept[name])
+    draft = {name: slots[name] for name in _DRAFT_FIELDS if slots.get(name) is not None}
     return Memory(
-        draft=TicketDraft.model_validate(
-            {name: _draft_value(name, slots[name]) for name in _DRAFT_FIELDS if slots.get(name) is not None}
-        ),
+        draft=TicketDraft.model_validate(draft),
         requested=slots.get("requested_slot"),
         form_active=bool(tracker.active_loop and tracker.active_loop.get("name") == "complaint_form"),
-        form_run=int(slots.get("form_run") or 1),
-        tries=dict(slots.get("tries") or {}),
-        skipped=frozenset(slots.get("skipped") or ()),
-        asked=tuple(slots.get("asked") or ()),
-        human_offered=bool(slots.get("human_offered")),
-        rights_told=bool(slots.get("rights_told")),
-        clarified=bool(slots.get("clarified")),
-        ticket_no=slots.get("ticket_no"),
-        ticket_cause=slots.get("ticket_cause"),
-        ticket_branch=slots.get("ticket_branch"),
-        ticket_phone_tail=slots.get("ticket_phone_tail"),
+        **kept,
     )
-
-
-def _draft_value(name: str, value: Any) -> Any:
-    if name in _TUPLE_FIELDS:
-        return tuple(value)
-    if name in ("level", "level_peak", "representative_count"):
-        return int(value)
-    if name == "request":
-        return Request(value)
-    return value
-
-
-def draft_events(before: TicketDraft, after: TicketDraft) -> list[EventType]:
-    """Slot events for the fields that changed."""
-    old, new = before.model_dump(mode="json"), after.model_dump(mode="json")
-    return [SlotSet(name, value) for name, value in new.items() if old[name] != value and name != "level"]
 
 
 def memory_events(before: Memory, after: Memory) -> list[EventType]:
     """Slot events for everything that changed, draft included; `requested_slot` is always said, the form reads it."""
-    events = draft_events(before.draft, after.draft)
-    for name in ("form_run", "human_offered", "rights_told", "clarified"):
-        if getattr(before, name) != getattr(after, name):
-            events.append(SlotSet(name, getattr(after, name)))
-    for name in ("ticket_no", "ticket_cause", "ticket_branch", "ticket_phone_tail"):
-        if getattr(before, name) != getattr(after, name):
-            events.append(SlotSet(name, getattr(after, name)))
-    if before.tries != after.tries:
-        events.append(SlotSet("tries", dict(after.tries)))
-    if before.skipped != after.skipped:
-        events.append(SlotSet("skipped", sorted(after.skipped)))
-    if before.asked != after.asked:
-        events.append(SlotSet("asked", list(after.asked)))
+    old, new = before.draft.model_dump(mode="json"), after.draft.model_dump(mode="json")
+    # The slot `level` belongs to the message (bot/nlu).
+    events = [SlotSet(name, value) for name, value in new.items() if old[name] != value and name != "level"]
+    for name in _BOOKKEEPING:
+        value = getattr(after, name)
+        if getattr(before, name) != value:
+            events.append(SlotSet(name, _plain(value)))
     return [*events, SlotSet("requested_slot", after.requested)]
+
+
+def _plain(value: Any) -> Any:
+    """As JSON has it."""
+    if isinstance(value, frozenset):
+        return sorted(value)
+    if isinstance(value, Mapping):
+        return dict(value)
+    return list(value) if isinstance(value, tuple) else value

@@ -1,0 +1,297 @@
+"""A filed ticket from outside: nothing is shown without number and tail, and what the customer came for is done."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from actions.follow_up import ActionProgress, ActionWithdraw, ValidateProgressForm, ValidateWithdrawForm
+from actions.submit import after_filing
+from actions.tracker import Memory, Turn
+from contract.playbook import Playbook
+from tests.actions.parts import (
+    NOW,
+    TICKET,
+    FakeBridge,
+    Spoken,
+    cue,
+    follows,
+    memory,
+    progress,
+    receipt,
+    say,
+    slots_of,
+    span,
+    story,
+    tracker,
+    whole,
+)
+
+FILED = replace(after_filing(memory(whole()), receipt()), form_active=False)
+WITHOUT_PHONE = replace(after_filing(memory(whole(phone=None)), receipt()), form_active=False)
+STRANGER = replace(memory(), form_active=False)
+NUMBER = span("ticket_no", TICKET.lower(), TICKET.lower())
+OPENED: dict[str, Any] = {"lookup_ticket_no": TICKET, "lookup_phone_tail": "1234"}
+HOW_FAR = say("到哪一步了", "query_progress")
+FORGOTTEN = dict.fromkeys(("lookup_ticket_no", "lookup_phone_tail", "lookup_tries", "lookup_purpose"))
+
+
+async def look_up(turn: Turn, known: Memory = STRANGER, **slots: Any) -> tuple[Spoken, dict[str, Any]]:
+    spoken = Spoken()
+    events = await ValidateProgressForm().run(spoken, tracker(turn, known, **slots), {})
+    return spoken, slots_of(events)
+
+
+async def ask(
+    playbook: Playbook, turn: Turn, bridge: FakeBridge, known: Memory = STRANGER, **slots: Any
+) -> tuple[Spoken, list[Any]]:
+    spoken = Spoken()
+    return spoken, await ActionProgress(bridge, playbook).run(spoken, tracker(turn, known, **slots), {})
+
+
+async def withdraw(
+    playbook: Playbook, bridge: FakeBridge, known: Memory = STRANGER, **slots: Any
+) -> tuple[Spoken, list[Any]]:
+    spoken, turn = Spoken(), say("我要撤回", "withdraw")
+    return spoken, await ActionWithdraw(bridge, playbook).run(spoken, tracker(turn, known, **slots), {})
+
+
+class TestLookup:
+    @pytest.mark.parametrize(
+        ("message", "known", "slots", "asked"),
+        [
+            (HOW_FAR, STRANGER, {}, "ticket_no"),
+            (say(TICKET, "inform", NUMBER), STRANGER, {}, "phone_tail"),
+            (say("为什么要", "ask_why"), STRANGER, {"lookup_ticket_no": TICKET}, "phone_tail"),
+            (say("不知道", "inform"), STRANGER, {"requested_slot": "lookup_phone_tail", "lookup_ticket_no": TICKET}, "phone_tail"),
+            (say("12345", "inform"), STRANGER, {"requested_slot": "lookup_phone_tail", "lookup_ticket_no": TICKET}, "phone_tail"),
+            (say("1234", "inform"), STRANGER, {"requested_slot": "lookup_ticket_no"}, "ticket_no"),
+        ],
+    )  # fmt: skip
+    async def test_what_is_missing_is_asked(
+        self, message: Turn, known: Memory, slots: dict[str, Any], asked: str
+    ) -> None:
+        spoken, found = await look_up(message, known, **slots)
+        assert spoken.asks == [asked]
+        assert spoken.lines[-1] == f"utter_ask_{asked}"
+        assert found["requested_slot"] == f"lookup_{asked}"
+
+    async def test_why_is_answered_first(self) -> None:
+        spoken, _ = await look_up(say("为什么要", "ask_why"), lookup_ticket_no=TICKET)
+        assert spoken.lines == ["utter_why_phone_tail", "utter_ask_phone_tail"]
+
+    @pytest.mark.parametrize(
+        ("message", "slots"),
+        [
+            (say("不查了", "deny"), {}),
+            (say("没有", "skip"), {"lookup_ticket_no": TICKET}),
+            (say("啊", "nlu_fallback"), {"lookup_tries": 3}),
+        ],
+    )
+    async def test_nobody_is_held_in_a_query(self, message: Turn, slots: dict[str, Any]) -> None:
+        spoken, found = await look_up(message, **slots)
+        assert (spoken.said, found["requested_slot"]) == ([], None)
+
+    @pytest.mark.parametrize(
+        ("message", "known", "slots", "opened"),
+        [
+            (HOW_FAR, FILED, {}, (TICKET, "<PHONE_1>")),
+            # Who left no phone has the number of this conversation, and that is enough.
+            (HOW_FAR, WITHOUT_PHONE, {}, (TICKET, None)),
+            (
+                say(f"{TICKET}，<PHONE_2>", "inform", NUMBER, span("phone", "<PHONE_2>", "<PHONE_2>")),
+                STRANGER,
+                {},
+                (TICKET, "<PHONE_2>"),
+            ),
+            (
+                say("尾号是 12-34", "inform"),
+                STRANGER,
+                {"requested_slot": "lookup_phone_tail", "lookup_ticket_no": TICKET},
+                (TICKET, "1234"),
+            ),
+        ],
+    )
+    async def test_what_is_known_opens_it(
+        self, message: Turn, known: Memory, slots: dict[str, Any], opened: tuple[str, str | None]
+    ) -> None:
+        spoken, found = await look_up(message, known, **slots)
+        assert (spoken.said, found["requested_slot"]) == ([], None)
+        assert (found["lookup_ticket_no"], found["lookup_phone_tail"]) == opened
+
+    @pytest.mark.parametrize(
+        ("spans", "before", "purpose"),
+        [
+            ((), None, None),
+            ((cue("urge"),), None, "urge"),
+            ((cue("dissatisfied"),), None, "review"),
+            ((), "urge", "urge"),
+        ],
+    )
+    async def test_what_the_customer_came_for_is_remembered(
+        self, spans: Any, before: str | None, purpose: str | None
+    ) -> None:
+        _, found = await look_up(say("我的投诉", "query_progress", *spans), lookup_purpose=before)
+        assert found["lookup_purpose"] == purpose
+
+    async def test_a_withdrawal_asks_for_the_same(self) -> None:
+        spoken = Spoken()
+        await ValidateWithdrawForm().run(spoken, tracker(say("我要撤回", "withdraw")), {})
+        assert spoken.asks == ["ticket_no"]
+
+    def test_both_forms_are_heard(self) -> None:
+        names = [ValidateProgressForm().name(), ValidateWithdrawForm().name()]
+        assert names == ["validate_progress_form", "validate_withdraw_form"]
+
+
+class TestNotShown:
+    @pytest.mark.parametrize(
+        ("known", "slots"),
+        [
+            (STRANGER, {}),
+            (STRANGER, {"lookup_ticket_no": TICKET}),
+            (STRANGER, {"lookup_phone_tail": "1234"}),
+            (FILED, {"lookup_ticket_no": "TS9"}),
+        ],
+    )
+    async def test_without_number_and_tail_the_bridge_is_not_even_asked(
+        self, known: Memory, slots: dict[str, Any], playbook: Playbook
+    ) -> None:
+        spoken, events = await ask(playbook, HOW_FAR, bridge := FakeBridge(found=progress()), known, **slots)
+        assert spoken.lines == ["utter_lookup_incomplete"]
+        assert bridge.lookups == []
+        assert FORGOTTEN.items() <= slots_of(events).items()
+
+    async def test_unknown_and_wrong_read_alike(self, playbook: Playbook) -> None:
+        spoken, _ = await ask(playbook, HOW_FAR, bridge := FakeBridge(found=None), **OPENED)
+        assert (spoken.lines, bridge.lookups) == (["utter_lookup_unknown"], [(TICKET, "1234", "c1")])
+
+    async def test_nothing_is_withdrawn_that_cannot_be_opened(self, playbook: Playbook) -> None:
+        for found, slots in ((progress(), {}), (None, OPENED)):
+            spoken, _ = await withdraw(playbook, bridge := FakeBridge(found=found), **slots)
+            assert bridge.events == []
+            assert len(spoken.lines) == 1
+
+
+class TestProgress:
+    async def test_state_number_day_and_next_date(self, playbook: Playbook) -> None:
+        spoken, events = await ask(playbook, HOW_FAR, bridge := FakeBridge(found=progress()), **OPENED)
+        told = "".join(spoken.texts)
+        for fact in (TICKET, "承办部门正在核实。", "第3天", "2026年12月9日前"):
+            assert fact in told
+        assert bridge.events == []
+        assert slots_of(events) == FORGOTTEN
+
+    @pytest.mark.parametrize(
+        ("changes", "told", "untold"),
+        [
+            ({"days": None}, "2026年12月9日前", "第"),
+            ({"days": None, "next_date": None}, "承办部门正在核实。", "None"),
+            ({"extension_reason": "需要调取录像"}, "需要调取录像", "None"),
+        ],
+    )
+    async def test_only_what_is_known_is_told(
+        self, changes: dict[str, Any], told: str, untold: str, playbook: Playbook
+    ) -> None:
+        spoken, _ = await ask(playbook, HOW_FAR, FakeBridge(found=progress(**changes)), **OPENED)
+        assert told in "".join(spoken.texts)
+        assert untold not in "".join(spoken.texts)
+
+    async def test_the_own_ticket_needs_no_phone(self, playbook: Playbook) -> None:
+        bridge = FakeBridge(found=progress())
+        await ask(playbook, HOW_FAR, bridge, WITHOUT_PHONE, lookup_ticket_no=TICKET)
+        assert bridge.lookups == [(TICKET, "", "c1")]
+
+    async def test_on_the_hotline_it_is_said_aloud(self, playbook: Playbook) -> None:
+        spoken, _ = await ask(playbook, replace(HOW_FAR, channel="hotline"), FakeBridge(found=progress()), **OPENED)
+        assert len(spoken.texts) == 1
+
+
+class TestUrge:
+    URGES = say("催一下！", "query_progress", cue("urge"))
+
+    async def test_a_ticket_that_cannot_be_urged_is_shown(self, playbook: Playbook) -> None:
+        bridge = FakeBridge(found=progress(), refused={"urge"})
+        spoken, _ = await ask(playbook, self.URGES, bridge, **OPENED, lookup_purpose="urge")
+        assert spoken.lines == []
+        assert "承办部门正在核实。" in "".join(spoken.texts)
+
+    @pytest.mark.parametrize(
+        ("added", "line", "told"),
+        [
+            ({"next_date": None, "next_kind": None}, "utter_urged_answered", {"state": "承办部门正在核实。"}),
+            ({"next_kind": "first_contact"}, "utter_urged_contact", {"next_date": "2026年12月9日前"}),
+            ({}, "utter_urged", {"next_date": "2026年12月9日前"}),
+        ],
+    )
+    async def test_is_written_into_the_ticket_and_the_next_date_is_said(
+        self, added: dict[str, Any], line: str, told: dict[str, str], playbook: Playbook
+    ) -> None:
+        bridge = FakeBridge(found=progress(), added=progress(**added))
+        spoken, _ = await ask(playbook, self.URGES, bridge, **OPENED, lookup_purpose="urge")
+        event = {"type": "urge", "text": "催一下！", "from_customer": True}
+        assert bridge.events == [(TICKET, event, f"c1:{TICKET}:urge:{NOW.isoformat()}")]
+        assert spoken.lines == [line]
+        assert ({"ticket_no": TICKET} | told).items() <= spoken.line(line).items()
+
+
+class TestReview:
+    REJECTS = say("处理结果我不服", "query_progress", cue("dissatisfied"))
+
+    @pytest.mark.parametrize(
+        ("refused", "kinds", "line"),
+        [
+            ({"review"}, ["review", "comment"], "utter_review_noted"),  # still running: the words are kept
+            (set(), ["review"], "utter_review_requested"),
+        ],
+    )
+    async def test_is_asked_for_and_the_routes_are_told(
+        self, refused: set[str], kinds: list[str], line: str, playbook: Playbook
+    ) -> None:
+        bridge = FakeBridge(found=progress(), refused=refused)
+        spoken, _ = await ask(playbook, self.REJECTS, bridge, **OPENED, lookup_purpose="review")
+        assert bridge.kinds == kinds
+        assert {event["text"] for _, event, _ in bridge.events} == {self.REJECTS.text}
+        assert spoken.lines == [line]
+        assert all(route in "".join(spoken.texts) for route in ("核查", "调解", "起诉", "12378"))
+
+
+class TestBackToIntake:
+    async def test_without_an_open_matter_there_is_nothing_to_go_back_to(self, playbook: Playbook) -> None:
+        for known in (STRANGER, replace(memory(story()), form_active=False)):
+            spoken, events = await ask(playbook, HOW_FAR, FakeBridge(found=progress()), known, **OPENED)
+            assert (spoken.lines, follows(events)) == ([], [])
+
+    @pytest.mark.parametrize("found", [None, progress()])
+    async def test_the_open_question_is_put_again_in_other_words(self, found: Any, playbook: Playbook) -> None:
+        known = memory(story(branch="B1", branch_name="城东支行"), asked=("branch", "event_time"))
+        spoken, events = await ask(playbook, HOW_FAR, FakeBridge(found=found), known, **OPENED)
+        assert spoken.lines[-2:] == ["utter_go_on", "utter_reask_event_time"]
+        assert spoken.asks == ["event_time"]
+        assert follows(events) == ["complaint_form"]
+        assert slots_of(events)["requested_slot"] == "event_time"
+
+
+class TestWithdraw:
+    async def test_a_closed_ticket_stays(self, playbook: Playbook) -> None:
+        spoken, events = await withdraw(playbook, FakeBridge(found=progress(), refused={"withdraw"}), FILED, **OPENED)
+        assert spoken.lines == ["utter_withdraw_refused"]
+        assert "ticket_no" not in slots_of(events)
+
+    async def test_ends_today_and_nobody_asks_why(self, playbook: Playbook) -> None:
+        spoken, events = await withdraw(playbook, bridge := FakeBridge(found=progress()), **OPENED)
+        assert bridge.events == [(TICKET, {"type": "withdraw", "from_customer": True}, f"c1:withdraw:{TICKET}")]
+        told = "".join(spoken.texts)
+        assert TICKET in told
+        assert "？" not in told
+        assert slots_of(events) == FORGOTTEN
+
+    async def test_the_own_ticket_is_forgotten(self, playbook: Playbook) -> None:
+        _, events = await withdraw(playbook, FakeBridge(found=progress()), FILED, lookup_ticket_no=TICKET)
+        assert slots_of(events) == FORGOTTEN | {"ticket_no": None, "ticket_cause": None}
+
+    async def test_twice_is_once(self, playbook: Playbook) -> None:
+        bridge = FakeBridge(found=progress())
+        await withdraw(playbook, bridge, **OPENED)
+        await withdraw(playbook, bridge, **OPENED)
+        assert len({key for _, _, key in bridge.events}) == 1
