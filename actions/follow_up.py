@@ -92,7 +92,7 @@ class _LookupAction(Action):
             card = fields.read_back_card(memory.draft, self._playbook)
             voice.line("utter_ask_confirm", asks="confirm", card=card, choices=texts.CONFIRM_CHOICES)
             return [ActiveLoop("complaint_form"), SlotSet("requested_slot", "confirm")]
-        voice.line(f"utter_reask_{field}", asks=field)
+        voice.line(f"utter_again_{field}", asks=field)
         asked = SlotSet("asked", [*memory.asked, field])
         return [ActiveLoop("complaint_form"), asked, SlotSet("requested_slot", field)]
 

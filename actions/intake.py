@@ -163,14 +163,24 @@ class IntakeTurn:
     # Questions
 
     def _ask(self, field: str, *, again: bool) -> None:
-        known = self._memory.draft
-        both = field == "branch" and not again and not fields.is_known(known, "event_time")
-        name = "branch_and_time" if both and self._is_open("event_time") else field
-        brief = self._turn.level >= _SHORT_FROM and not again and name != "branch_and_time"
-        prefix = "utter_reask" if again else "utter_ask"
-        suffix = "_foreign" if fields.FOREIGN in known.tags else "_short" if brief and field in texts.SHORT else ""
-        self._voice.line(f"{prefix}_{name}{suffix}", asks=fields.as_asks(field), choices=self._choices(field))
+        line = self._question(field, again=again)
+        self._voice.line(line, asks=fields.as_asks(field), choices=self._choices(field))
         self._memory = replace(self._memory, asked=(*self._memory.asked, field))
+
+    def _question(self, field: str, *, again: bool) -> str:
+        """In other words after an interruption, in yet others after an answer that was none; short in the heat."""
+        failed = bool(self._memory.tries.get(field))
+        if fields.FOREIGN in self._memory.draft.tags:
+            return f"utter_reask_{field}_foreign" if failed else f"utter_ask_{field}_foreign"
+        if failed:
+            return f"utter_reask_{field}"
+        if again:
+            return f"utter_again_{field}"
+        if field == "branch" and self._is_open("event_time"):
+            return "utter_ask_branch_and_time"
+        if self._turn.level >= _SHORT_FROM and field in texts.SHORT:
+            return f"utter_ask_{field}_short"
+        return f"utter_ask_{field}"
 
     def _choices(self, field: str) -> tuple[Choice, ...]:
         match field:

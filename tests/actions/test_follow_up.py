@@ -266,7 +266,7 @@ class TestBackToIntake:
     async def test_the_open_question_is_put_again_in_other_words(self, found: Any, playbook: Playbook) -> None:
         known = memory(story(branch="B1", branch_name="城东支行"), asked=("branch", "event_time"))
         spoken, events = await ask(playbook, HOW_FAR, FakeBridge(found=found), known, **OPENED)
-        assert spoken.lines[-2:] == ["utter_go_on", "utter_reask_event_time"]
+        assert spoken.lines[-2:] == ["utter_go_on", "utter_again_event_time"]
         assert spoken.asks == ["event_time"]
         assert follows(events) == ["complaint_form"]
         assert slots_of(events)["requested_slot"] == "event_time"

@@ -87,7 +87,7 @@ class TestQuestions:
             (memory(story()), say("嗯", "affirm"), "utter_ask_branch_and_time", "branch"),
             (memory(story(event_time_text="昨天")), say("嗯", "affirm"), "utter_ask_branch", "branch"),
             (memory(story(cause_l1="C3", cause_l2="C3d")), say("嗯", "affirm"), "utter_ask_event_time", "event_time"),
-            (memory(story(), asked=("branch",)), say("嗯", "affirm"), "utter_reask_branch", "branch"),
+            (memory(story(), asked=("branch",)), say("嗯", "affirm"), "utter_again_branch", "branch"),
             (memory(story(), skipped=frozenset({"branch"})), say("嗯", "affirm"), "utter_ask_event_time", "event_time"),
             (memory(whole(phone=None), human_offered=True), say("嗯", "affirm", level=2), "utter_ask_phone_short", "phone"),
             (memory(whole(phone=None, tags=("外语",)), human_offered=True), say("嗯", "affirm"), "utter_ask_phone_foreign", "phone"),
