@@ -6,6 +6,7 @@ from dataclasses import replace
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
+from actions import texts
 from actions.nature import with_case
 from actions.tracker import CauseGuess, Memory, Span, Turn
 from contract.ticket import FieldSource, Request, TicketDraft
@@ -24,9 +25,11 @@ _WORTH_A_LOOK = 0.15
 _PLAIN, _OWN_WORDS, _GUESSED = 0.95, 0.7, 0.5
 
 _PUT_RIGHT = re.compile(
-    r"^(?:不对|不是|错了|写错|说错|更正|改成|改一下|應該是|应该是)|(?:不是|写错|说错|打错|记错|不对).{0,16}?(?:[，,、]|应该)(?:应该)?(?:是|为)"
+    r"^(?:不对|不是|错了|写错|说错|更正|改成|改一下|應該是|应该是)|(?:不是|写错|说错|打错|记错|不对).{0,16}?(?:[，,、\s]|应该)(?:应该)?(?:是|为)"
 )
-_NO_STORY = frozenset({"skip", "ask_why", "greet", "thank"})
+_NO_STORY = frozenset(
+    {"skip", "ask_why", "greet", "thank", "affirm", "deny", "goodbye", "bot_challenge", "request_human"}
+)
 _MAY_TELL = frozenset({"inform", "correct", "inquire", "praise", "nlu_fallback", "out_of_scope", "chitchat"})
 _PLACEHOLDER = re.compile(r"<[A-Z]+_\d+>")
 _IN_ALL = re.compile(r"(?:一共|总共|共计|合计|加起来|累计|前后)[^，。,]{0,6}$")
@@ -37,13 +40,18 @@ _DISPUTED = re.compile(r"(?:少|短|差|扣|收|刷|丢|亏|罚|划|吞|骗|不�
 _DEMAND = re.compile(r"要|请|希望|得|必须|给|帮|赶紧|快|马上|应该|能不能|能否|还我|退我|把|求|别|不许|诉求|想")
 _UNWANTED = re.compile(r"没(?:有)?(?:人)?(?:签|同意|让|说|答应|要求|退|给|还)|自己给")
 _CRY = 6
+# What a ticket holds (contract/ticket.py): yuan and cents.
+_CENT, _TOO_MUCH = Decimal("0.01"), Decimal(10) ** 12
+_MOST_PEOPLE = 100_000
+_LONGEST_SPAN, _MOST_REASONS, _LONGEST_COURSE = 60, 12, 40
 # Words of a day; a time of day without one is taken for today, and asked about.
 _DAY_WORDS = re.compile(r"[年月号日昨今前周]|星期|礼拜|节|刚|现在|这会|此刻|天")
 # "昨晚……九点四十" is in the evening.
 _EVENING, _NOON = re.compile(r"晚|夜|下午|傍晚"), 12
 _TODAY = re.compile(r"今|刚|现在|这会|此刻")
 # More than this beside the facts is part of the story.
-_MORE_CHARACTERS = 8
+_MORE_CHARACTERS, _GRIEVANCE, _FEW_CHARACTERS = 8, 5, 2
+_FRAME = re.compile(r"我姓|我叫|免贵|姓|电话(?:是)?|手机(?:号)?|我的|在|是|的|和|，")
 
 
 def absorb(memory: Memory, turn: Turn) -> Memory:
@@ -52,9 +60,22 @@ def absorb(memory: Memory, turn: Turn) -> Memory:
     draft = _with_level(memory.draft, turn)
     if _is_story(memory, turn):
         draft = _with_grievance(draft, turn)
-    draft = _with_facts(draft, turn, asked=memory.requested, overwrite=overwrite)
+    known, draft = draft, _with_facts(draft, turn, asked=memory.requested, overwrite=overwrite)
+    draft = _with_contradiction(known, draft, turn, asked=memory.requested)
     draft = with_case(draft, turn, first=memory.draft.narrative_raw is None)
     return replace(memory, draft=draft)
+
+
+def _with_contradiction(known: TicketDraft, draft: TicketDraft, turn: Turn, *, asked: str | None) -> TicketDraft:
+    """What was said before stands in its field; a fact that differs from it is not lost, the words are kept."""
+    told = draft.narrative_raw or ""
+    if not told or turn.text in told:
+        return draft
+    for found, _ in _facts(turn, asked).values():
+        name, value = next(iter(found.items()))
+        if getattr(known, name) not in (None, value) and getattr(draft, name) != value:
+            return _update(draft, narrative_raw=f"{told}\n{turn.text}")
+    return draft
 
 
 def is_correction(turn: Turn) -> bool:
@@ -65,18 +86,25 @@ def is_correction(turn: Turn) -> bool:
 def _is_story(memory: Memory, turn: Turn) -> bool:
     """Whether the words belong to the narrative: complaints, the answer to "what happened", and facts with more around them."""
     if memory.requested == "narrative":
-        return turn.intent not in _NO_STORY
+        return turn.intent not in _NO_STORY and not texts.is_confirmation(turn.text)
+    if not memory.draft.narrative_raw and turn.intent in _MAY_TELL:
+        return _tells(turn, _FEW_CHARACTERS)
     if turn.intent == "complain":
-        return not memory.draft.narrative_raw or memory.requested in (None, "confirm") or _tells_more(turn)
+        return not memory.draft.narrative_raw or memory.requested in (None, "confirm") or _tells(turn, _GRIEVANCE)
     return turn.intent in _MAY_TELL and _tells_more(turn)
 
 
 def _tells_more(turn: Turn) -> bool:
+    return _tells(turn, _MORE_CHARACTERS)
+
+
+def _tells(turn: Turn, characters: int) -> bool:
+    """Whether that much is said beside the facts, who it is, and how to call."""
     rest = _PLACEHOLDER.sub("", turn.text)
     for span in turn.spans:
         if span.type != "cue" and span.text:
             rest = rest.replace(span.text, "")
-    return len(re.sub(r"[\W\d]", "", rest)) >= _MORE_CHARACTERS
+    return len(_FRAME.sub("", re.sub(r"[\W\d]", "", rest))) >= characters
 
 
 def _with_level(draft: TicketDraft, turn: Turn) -> TicketDraft:
@@ -84,10 +112,11 @@ def _with_level(draft: TicketDraft, turn: Turn) -> TicketDraft:
     peak = max(draft.level_peak, turn.level)
     reasons = draft.trigger_phrases
     if turn.level >= max(draft.level_peak, _HEATED):
-        reasons = _union(reasons, turn.reasons[:3])
+        fresh = tuple(words[:_LONGEST_SPAN] for words in turn.reasons[:3])
+        reasons = _union(reasons, fresh)[:_MOST_REASONS]
     course = draft.level_course
     if not course or course[-1] != turn.level:
-        course = (*course, turn.level)
+        course = (*course, turn.level)[-_LONGEST_COURSE:]
     after = {label: turn.level for label in draft.script_ids_used} | dict(draft.explanation_levels)
     return _update(
         draft,
@@ -124,7 +153,7 @@ def _refined_time(draft: TicketDraft, found: Mapping[str, Any]) -> dict[str, Any
     return {"event_time_text": text, "event_time": f"{day}T{clock.partition('T')[2]}"}
 
 
-def wanted_is_change(turn: Turn) -> bool:
+def _wanted_is_change(turn: Turn) -> bool:
     """Whether the wish that was heard is nothing but the order to change a field."""
     wanted = turn.span("request")
     return wanted is not None and wanted.best == Request.CORRECTION
@@ -143,21 +172,23 @@ def _facts(turn: Turn, asked: str | None) -> dict[str, tuple[dict[str, Any], flo
     if (branch := turn.branch) is not None:
         sureness = _GUESSED if branch.alike else _PLAIN if branch.code else _OWN_WORDS
         facts["branch"] = {"branch_name": branch.name, "branch": branch.code}, sureness
-    if (moment := _moment(turn)) is not None:
+    # "下午三点以后给我回电话" says when to call.
+    if "callback" not in turn.cues and (moment := _moment(turn)) is not None:
         sureness = _OWN_WORDS if moment.value is None else _PLAIN if _DAY_WORDS.search(moment.text) else _GUESSED
         facts["event_time"] = {"event_time_text": moment.text, "event_time": moment.value}, sureness
     if (amount := _amount(turn)) is not None:
         facts["amount"] = {"amount": amount}, _PLAIN
     # "改一下金额" wants the form changed, not the bank's books.
-    steers = turn.cue_field("change") not in (None, "request") and wanted_is_change(turn)
+    steers = turn.cue_field("change") not in (None, "request") and _wanted_is_change(turn)
     if (wanted := turn.span("request")) is not None and not steers and (asked == "request" or _demands(wanted.text)):
         facts["request"] = {"request": Request(wanted.best), "customer_quote": wanted.text}, _PLAIN
     if (count := turn.span("representative_count")) is not None:
-        facts["representative_count"] = {"representative_count": int(count.best)}, _PLAIN
+        facts["representative_count"] = {"representative_count": min(int(count.best), _MOST_PEOPLE)}, _PLAIN
     for kind, name in (("phone", "phone"), ("name", "name"), ("product", "product"), ("person", "staff_described")):
         span = turn.span(kind)
         if span is not None:
-            facts[name] = {name: str(span.value) if kind in ("phone", "name") and span.value else span.text}, _PLAIN
+            told = str(span.value) if kind in ("phone", "name") and span.value else span.text
+            facts[name] = {name: told[:_LONGEST_SPAN]}, _PLAIN
     if (tail := turn.span("card_tail")) is not None:
         facts["card_tail"] = {"card_tail": str(tail.best)}, _PLAIN
     return facts
@@ -196,9 +227,12 @@ def _amount(turn: Turn) -> str | None:
     found: list[tuple[int, str]] = []
     for span in turn.all_spans("amount"):
         try:
-            value = str(Decimal(str(span.best)))
+            number = Decimal(str(span.best)).quantize(_CENT)
         except InvalidOperation:
             continue
+        if not (number.is_finite() and 0 <= number < _TOO_MUCH):
+            continue
+        value = f"{number.normalize():f}"
         before, _, _ = turn.text.partition(span.text)
         rank = 0 if _IN_ALL.search(before) else 1 if _DISPUTED.search(before) else 2
         found.append((rank, value))
@@ -207,8 +241,11 @@ def _amount(turn: Turn) -> str | None:
 
 def _with_grievance(draft: TicketDraft, turn: Turn) -> TicketDraft:
     told = draft.narrative_raw
-    narrative = turn.text if not told else told if turn.text in told.split("\n") else f"{told}\n{turn.text}"
+    narrative = turn.text if not told else told if turn.text in told else f"{told}\n{turn.text}"
     draft = _update(draft, narrative_raw=narrative)
+    if not turn.causes and not told:
+        # Short and full of facts, an opening is not heard as a complaint; what it would be as one is known all the same.
+        turn = replace(turn, causes=turn.possible)
     return _with_cause(draft, turn) if turn.causes else draft
 
 

@@ -21,8 +21,19 @@ from contract.playbook import Playbook
 from contract.ticket import TicketDraft
 
 # What the ticket takes as a fact of its own, and what may be put right in it.
-_FACTS = ("branch", "branch_name", "event_time", "product", "amount", "request", "staff_described")
-_CORRECTABLE = ("branch", "branch_name", "event_time", "product", "amount", "request", "name", "phone")
+_FACTS = ("branch", "branch_name", "event_time", "event_time_text", "product", "amount", "request", "staff_described")
+_CORRECTABLE = (
+    "branch",
+    "branch_name",
+    "event_time",
+    "event_time_text",
+    "product",
+    "amount",
+    "request",
+    "name",
+    "phone",
+)
+_TELLS = frozenset({"complain", "query_progress", "inform"})
 _SURE_CAUSE, _STORY = 0.6, 25
 
 
@@ -62,11 +73,14 @@ class ActionSupplement(Action):
     async def _tell_again(self, voice: Voice, turn: Turn, memory: Memory) -> list[EventType]:
         """The same matter as a complaint of its own: the bridge joins it to the running ticket (合并处理)."""
         told = absorb(replace(memory, requested=None), turn)
-        draft = told.draft.model_copy(update={"cause_l1": memory.ticket_cause, "phone": memory.ticket_phone_tail})
+        same = {"cause_l1": memory.ticket_cause, "cause_l2": None, "phone": memory.ticket_phone_tail}
+        draft = told.draft.model_copy(update=same)
         filed = await file(self._bridge, turn, replace(told, draft=draft), await self._world(turn))
-        response = "utter_merged_restarted" if filed.clock_restarted else "utter_merged"
+        response = (
+            "utter_merged_restarted" if filed.clock_restarted else "utter_merged" if filed.merged else "utter_filed"
+        )
         voice.line(response, ticket_no=filed.ticket_no)
-        after = replace(_heated(memory, turn), form_run=memory.form_run + 1)
+        after = replace(_heated(memory, turn), form_run=memory.form_run + 1, ticket_no=filed.ticket_no)
         return memory_events(memory, after)
 
     async def _world(self, turn: Turn) -> World:
@@ -78,7 +92,7 @@ class ActionSupplement(Action):
 
 def _is_told_again(turn: Turn, memory: Memory) -> bool:
     """ "我还是要投诉这件事": joined by the phone, so without one it is added as words."""
-    return "again" in turn.cues and turn.intent == "complain" and memory.ticket_phone_tail is not None
+    return "again" in turn.cues and turn.intent in _TELLS and memory.ticket_phone_tail is not None
 
 
 def is_another_matter(turn: Turn, memory: Memory) -> bool:
@@ -99,18 +113,24 @@ def is_another_matter(turn: Turn, memory: Memory) -> bool:
 async def add_words(bridge: Bridge, turn: Turn, ticket_no: str) -> Progress | None:
     """Adds the message to the ticket, once however often the turn is tried; None when the ticket takes no more."""
     event: dict[str, Any] = {"type": "comment", "text": turn.text, "from_customer": True}
-    # "下午三点以后给我回电话" says when to call, not when it happened.
-    if "callback" not in turn.cues and (facts := _facts(turn, _FACTS)):
+    if facts := _facts(turn, _FACTS):
         event["facts"] = facts
-    if "evidence" in turn.cues:
-        event["evidence"] = True
+    for cue in ("evidence", "callback"):
+        if cue in turn.cues:
+            event[cue] = True
     return await bridge.add_event(ticket_no, event, _key(turn, ticket_no))
 
 
-def _corrections(turn: Turn, memory: Memory) -> dict[str, str]:
+def _corrections(turn: Turn, memory: Memory) -> dict[str, str | None]:
     """The facts that this message puts right; none when it puts nothing right."""
     puts_right = is_correction(turn) or memory.correcting or turn.cue_field("change") is not None
-    return _facts(turn, _CORRECTABLE) if puts_right else {}
+    found: dict[str, str | None] = dict(_facts(turn, _CORRECTABLE)) if puts_right else {}
+    # An old code beside a new name would be two branches.
+    if "branch_name" in found:
+        found.setdefault("branch", None)
+    if "event_time_text" in found:
+        found.setdefault("event_time", None)
+    return found
 
 
 def _facts(turn: Turn, names: tuple[str, ...]) -> dict[str, str]:

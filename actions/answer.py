@@ -9,8 +9,8 @@ from rasa_sdk.types import DomainDict
 
 from actions import branch_facts, texts
 from actions.bridge import Bridge
-from actions.explain import render
-from actions.questions import asks_for_hours, asks_for_rights
+from actions.explain import longest_word, render
+from actions.questions import asks_for_hours, asks_for_review, asks_for_rights
 from actions.situation import World, situation
 from actions.tracker import Memory, Turn, read_memory, read_turn
 from actions.voice import Voice
@@ -55,8 +55,10 @@ def answer_question(voice: Voice, turn: Turn, memory: Memory, world: World) -> N
         _tell_hours(voice, turn, branch)
     elif asks_for_rights(turn.text):
         _tell(voice, "X27", turn, memory, world)
-        if not in_form:
+        if not in_form and memory.ticket_no is None:
             voice.line("utter_complain_here", choices=texts.START_CHOICES[:1])
+    elif asks_for_review(turn.text):
+        _tell(voice, "X30", turn, memory, world)
     elif _WITHOUT_NAME in turn.text:
         _tell(voice, "X32", turn, memory, world)
     elif elsewhere is not None and not in_form:
@@ -69,6 +71,9 @@ def _tell_course(voice: Voice, turn: Turn, world: World, *, in_form: bool) -> bo
     """How long it takes and what comes next; False when that was not asked."""
     if "how_long" in turn.cues and (in_form or "投诉" in turn.text):
         voice.line("utter_how_long", figures=world.playbook.sla.figures_on(turn.now.date()))
+        return True
+    if "evidence" in turn.cues:
+        voice.line("utter_evidence_how")
         return True
     if "what_next" in turn.cues:
         voice.line("utter_what_next")
@@ -91,8 +96,9 @@ def _tell_matter(voice: Voice, turn: Turn, memory: Memory, world: World, *, in_f
 
 
 def _about(text: str, playbook: Playbook) -> Script | None:
-    """The approved words about what is asked, where the question names it."""
-    return next((script for script in playbook.scripts if any(word in text for word in script.words)), None)
+    """The approved words about what is asked, where the question names it; one character ("存") names nothing."""
+    best = max(playbook.scripts, key=lambda script: longest_word(script, text))
+    return best if longest_word(best, text) > 1 else None
 
 
 def _tell(voice: Voice, script_id: str, turn: Turn, memory: Memory, world: World) -> None:

@@ -20,6 +20,10 @@ class BridgeUnavailableError(Exception):
     """The bridge did not answer or answered with a failure of its own: the turn fails as a whole and is tried again."""
 
 
+class TicketRefusedError(Exception):
+    """The bridge does not take a value of the ticket; trying the same again would not help."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class FiledTicket:
     """What the customer is told of a ticket. `merged`: it joined an open one about the same matter; `clock_restarted`: with
@@ -95,12 +99,14 @@ class Bridge:
         return (await self.directory(version)).branches
 
     async def file_ticket(self, ticket: TicketCreate, key: str) -> FiledTicket:
-        """Files once per key. A conflict means that a first try of this turn has filed it already."""
+        """Files once per key; raises TicketRefusedError. A conflict means that a first try of this turn has filed it already."""
         body = ticket.model_dump_json(exclude_none=True)
         headers = {"Idempotency-Key": key, "Content-Type": "application/json"}
         response = await self._send("POST", "/v1/tickets", content=body, headers=headers)
         if response.status_code == httpx.codes.CONFLICT:
             return _filed(response.json()["error"].get("details") or {})
+        if response.status_code == httpx.codes.UNPROCESSABLE_ENTITY:
+            raise TicketRefusedError
         return _filed(_checked(response))
 
     async def add_event(self, ticket_no: str, event: Mapping[str, Any], key: str) -> Progress | None:

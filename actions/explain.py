@@ -10,6 +10,7 @@ from contract.script import Condition, Script, Variant
 
 # Above this level an explanation reads as an excuse (domain.md 6.3).
 MAX_LEVEL = 2
+_NO_EXPLANATION = frozenset({"X00", "X27", "X28", "X32"})
 # A WeChat message; stages are put together as long as they fit.
 _BUBBLE = 80
 
@@ -63,12 +64,17 @@ def applicable_scripts(playbook: Playbook, cause: str | None, story: str, used: 
         and (cause in script.causes or first in script.causes)
         and (not script.words or any(word in story for word in script.words))
     ]
-    return sorted(fitting, key=lambda script: (-_longest_word(script, story), cause not in script.causes, script.id))
+    return sorted(fitting, key=lambda script: (-longest_word(script, story), cause not in script.causes, script.id))
 
 
-def _longest_word(script: Script, story: str) -> int:
+def longest_word(script: Script, story: str) -> int:
     """ "代取" says more of the matter than "取"."""
     return max((len(word) for word in script.words if word in story), default=0)
+
+
+def is_explained_to(labels: Iterable[str]) -> bool:
+    """Whether a script was said that explains; comfort, rights and the cases of the law do not."""
+    return any(label.partition("@")[0] not in _NO_EXPLANATION for label in labels)
 
 
 def used_scripts(playbook: Playbook, labels: Iterable[str], day: date) -> frozenset[str]:

@@ -23,8 +23,8 @@ JOINT = "共同投诉"
 _FOREIGN_NEEDS: tuple[Asks, ...] = ("narrative", "phone")
 _WHO = frozenset({"name", "phone"})
 
-# Two failed attempts, or four times put because the customer talked of other things: it goes on without.
-MAX_TRIES, MAX_ASKED = 2, 4
+# Two failed attempts, or six times put because the customer talked of other things: it goes on without.
+MAX_TRIES, MAX_ASKED = 2, 6
 # A fact less sure than this is read back in one closed question.
 VERIFY_BELOW = 0.6
 _BY_DATE = "C5"
@@ -33,7 +33,7 @@ VERIFIED: tuple[Asks, ...] = ("branch", "event_time")
 _VAGUE_CHARACTERS, _VAGUE_MATTER = 8, 5
 _SHORT_STORY = 25
 _OPENING = re.compile(
-    r"你好|您好|喂|我要|我想|我来|反映|反应|投诉|举报|一下|一个|一件|问题|情况|事情?|你们|贵行|银行|网点|支行|那个|这个|有个|是这样的?|在吗"
+    r"你好|您好|喂|匿名|别留|不留|(?:我的)?名字|我要|我想|我来|反映|反应|投诉|举报|一下|一个|一件|问题|情况|事情?|你们|贵行|银行|网点|支行|那个|这个|有个|是这样的?|在吗"
 )
 
 LABELS: Mapping[str, str] = {
@@ -48,6 +48,13 @@ LABELS: Mapping[str, str] = {
     "request": "您的诉求",
     "name": "称呼",
     "phone": "联系电话",
+}
+_STORED: Mapping[str, tuple[str, ...]] = {
+    "narrative": ("narrative_raw",),
+    "cause": ("cause_l1", "cause_l2"),
+    "branch": ("branch", "branch_name"),
+    "event_time": ("event_time", "event_time_text"),
+    "request": ("request", "customer_quote"),
 }
 _AUTHORIZATION = {"promised": "有授权或证明材料，原件后补", "none": "暂时没有"}
 
@@ -117,7 +124,7 @@ def is_known(draft: TicketDraft, field: str) -> bool:
 
 def stored_in(field: str) -> tuple[str, ...]:
     """The names in the draft that hold a fact."""
-    return {"branch": ("branch", "branch_name"), "event_time": ("event_time", "event_time_text")}.get(field, (field,))
+    return _STORED.get(field, (field,))
 
 
 def facts(draft: TicketDraft) -> tuple[object, ...]:

@@ -21,7 +21,9 @@ _MAX_TRIES = 3
 _TAIL_DIGITS = 4
 # What the customer came for, beside the progress.
 _PURPOSES = {"urge": "urge", "dissatisfied": "review"}
-_LOOKUP_SLOTS = ("lookup_ticket_no", "lookup_phone_tail", "lookup_tries", "lookup_purpose")
+_RUNNING = frozenset({"new", "accepted"})
+_LOOKUP_SLOTS = ("lookup_ticket_no", "lookup_phone_tail", "lookup_tries", "lookup_purpose", "lookup_sure")
+_SURE = "lookup_sure"
 
 
 class _ValidateLookup(Action):
@@ -46,8 +48,19 @@ class _ValidateLookup(Action):
                 voice.line(f"utter_why_{missing}")
             voice.line(f"utter_ask_{missing}", asks=missing)
         found["lookup_purpose"] = slots.get("lookup_purpose") or _purpose(turn)
+        if "withdraw_plain" in turn.cues:
+            # Said before the number was: it need not be said again.
+            found["lookup_sure"] = True
+        requested = _slot(missing)
+        given_up = missing is None and not _is_complete(found, slots)
+        if missing is None and not given_up:
+            found["lookup_sure"], requested = self._make_sure(Voice(dispatcher, turn.channel), turn, slots)
         events: list[EventType] = [SlotSet(name, value) for name, value in found.items()]
-        return [*events, SlotSet("lookup_tries", tries + 1), SlotSet("requested_slot", _slot(missing))]
+        return [*events, SlotSet("lookup_tries", tries + 1), SlotSet("requested_slot", requested)]
+
+    def _make_sure(self, voice: Voice, turn: Turn, slots: dict[str, Any]) -> tuple[bool | None, str | None]:
+        """Whether it is really meant, and the question that is still open about it; a query does no harm."""
+        return True, None
 
 
 class ValidateProgressForm(_ValidateLookup):
@@ -57,9 +70,24 @@ class ValidateProgressForm(_ValidateLookup):
 
 
 class ValidateWithdrawForm(_ValidateLookup):
-    """Collects what a withdrawal needs."""
+    """Collects what a withdrawal needs; unless it is said plainly, one closed question comes first."""
 
     form = "withdraw_form"
+
+    def _make_sure(self, voice: Voice, turn: Turn, slots: dict[str, Any]) -> tuple[bool | None, str | None]:
+        """See parent class. "算了" and "能不能撤回" are no orders; only staff can undo a withdrawal."""
+        asked = slots.get("requested_slot") == _SURE
+        if slots.get("lookup_sure") or (not asked and "withdraw_plain" in turn.cues):
+            return True, None
+        if asked:
+            yes = (
+                turn.choice == "withdraw:yes"
+                or turn.intent in ("affirm", "withdraw")
+                or texts.is_confirmation(turn.text)
+            )
+            return yes and "keep" not in turn.cues, None
+        voice.line("utter_ask_withdraw", asks="confirm", choices=texts.WITHDRAW_CHOICES)
+        return None, _SURE
 
 
 class _LookupAction(Action):
@@ -148,8 +176,9 @@ class ActionProgress(_LookupAction):
             voice.line("utter_review_requested", ticket_no=found.ticket_no)
         else:
             event["type"] = "comment"
-            await self._bridge.add_event(found.ticket_no, event, _key(turn, found, "comment"))
-            voice.line("utter_review_noted", ticket_no=found.ticket_no)
+            kept = await self._bridge.add_event(found.ticket_no, event, _key(turn, found, "comment"))
+            if kept is not None and found.state in _RUNNING:
+                voice.line("utter_review_noted", ticket_no=found.ticket_no)
         await self._script(voice, tracker, "X30", {"ticket_no": found.ticket_no})
 
 
@@ -165,6 +194,8 @@ class ActionWithdraw(_LookupAction):
         events: list[EventType] = _forget()
         if isinstance(found, str):
             voice.line(found)
+        elif not tracker.slots.get(_SURE):
+            voice.line("utter_not_withdrawn")
         else:
             events += await self._withdraw(voice, tracker, turn, found)
         return [*events, *self._back_to_intake(voice, tracker)]
@@ -179,7 +210,12 @@ class ActionWithdraw(_LookupAction):
             return []
         await self._script(voice, tracker, "X31", {"ticket_no": found.ticket_no})
         own = found.ticket_no == tracker.slots.get("ticket_no")
-        return [SlotSet("ticket_no", None), SlotSet("ticket_cause", None)] if own else []
+        forgotten = ("ticket_no", "ticket_cause", "ticket_branch", "ticket_phone_tail")
+        return [SlotSet(name, None) for name in forgotten] if own else []
+
+
+def _is_complete(found: dict[str, Any], slots: dict[str, Any]) -> bool:
+    return all(found.get(f"lookup_{field}") for field in _fields(found, slots))
 
 
 def _purpose(turn: Turn) -> str | None:

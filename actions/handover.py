@@ -7,7 +7,7 @@ from rasa_sdk.events import EventType
 from rasa_sdk.executor import CollectingDispatcher
 from rasa_sdk.types import DomainDict
 
-from actions import texts
+from actions import fields, texts
 from actions.absorb import absorb
 from actions.bridge import Bridge
 from actions.explain import render
@@ -38,6 +38,9 @@ class ActionHandover(Action):
         )
         if not before.form_active and draft.narrative_raw is None:
             voice.line("utter_tell_while_waiting", asks="narrative")
+        elif before.form_active and not turn.human_available and before.requested in fields.LABELS:
+            field = before.requested
+            voice.line(f"utter_again_{field}", asks=fields.as_asks(field or ""))
         return memory_events(before, replace(told, draft=draft, human_offered=True))
 
 

@@ -32,29 +32,35 @@ _SOME_WORDS = 4
 _TALK = frozenset({"greet", "thank", "chitchat", "praise", "bot_challenge", "out_of_scope", "goodbye"})
 # Words that steer the form are short; in a story they mean something else.
 _STEERING_CHARACTERS = 20
+_RISK = 3
+_TELLS = frozenset({"complain", "inform", "nlu_fallback"})
 _STORY = 12
-# What is a name where a name was asked for.
-_CALL = r"(?:^|那就|就|请)(?:叫|喊|称呼|写|填)?(?:我|成)?(?:叫)?"
+# What is a name where a name was asked for; whatever else is short and no sentence is taken as it stands.
+_TITLE = r"(?:先生|女士|小姐|太太|同学|老板|会计|老师|师傅|经理|医生|大爷|大妈|大哥|大姐|工|总|生|姐|哥|叔|姨|嫂|婶)"
+_CALL = r"(?:^|那就|就|请)(?:敬?称|叫|喊|称呼|写|填)?(?:我|成)?(?:叫)?"
 _NAMES = (
     re.compile(r"^(?:我|俺)?(?:免贵|敝|鄙|本人)?姓([\u4e00-\u9fff])(?![\u4e00-\u9fff]*名)"),
-    re.compile(
-        rf"{_CALL}([\u4e00-\u9fff]{{1,3}}?(?:先生|女士|小姐|太太|会计|老师|师傅|经理|医生|工|总|姐|哥|叔|姨|嫂|婶))(?:就行|就可以|就好|好了|吧|即可)?[。！!]?$"
-    ),
-    re.compile(rf"{_CALL}([老小阿大][\u4e00-\u9fff]{{1,2}}?)(?:就行|就可以|就好|吧|好了)?[。！!]?$"),
+    re.compile(rf"{_CALL}([\u4e00-\u9fff]{{1,3}}?{_TITLE})(?:就行|就可以|就好|好了|吧|即可)?(?:[。！!，,\s]|$)"),
+    re.compile(rf"{_CALL}([老小阿大][\u4e00-\u9fff]{{1,2}}?)(?:就行|就可以|就好|吧|好了)?(?:[。！!，,\s]|$)"),
+    re.compile(r"^(?![诶嗯啊哦喂哎唉呃噢好行对不没是有无烦])([\u4e00-\u9fff])(?:[（(，,\s].*)?$"),
+    re.compile(r"是[\u4e00-\u9fff]{1,3}的([\u4e00-\u9fff])(?:[。！!，,\s]|$)"),
 )
+_SUM = re.compile(r"(?<!不)(?:是|为|成)\s*(\d+(?:\.\d{1,2})?)(?![\d万千百])")
+_WHICH = re.compile(r"是[\u4e00-\u9fff]{1,3}的([\u4e00-\u9fff])|(?<!不)是(?:姓)?([\u4e00-\u9fff]{1,3})[。！!]?$")
+_ALWAYS = re.compile(r"平时|每天|每次|每回|一直|经常|常年|天天|都这样|没有?固定|好多(?:次|回)|记不清|不记得|忘了")
 _REFUSES = re.compile(
     r"不(?:想|愿意?|方便|便|用|肯|能)?(?:留|透露|报)|别(?:问|留|打)|不(?:想|愿意?|方便|便)?(?:说|给|讲)(?!我|你)|就不(?:说|给|讲)了|保密|没(?:有)?(?:电话|手机)(?!.*\d)"
 )
 # A story is no wish, nor is a question to us.
-_TOLD = re.compile(r"已经|当时|一直|就是不|刚才|昨天|前天|我先|的时候")
+_TOLD = re.compile(r"^(?:我)?(?:要|还要)?投诉|不满意|已经|当时|一直|就是不|刚才|昨天|前天|我先|的时候")
 _CLAUSES = re.compile(r"[，。！；,!;\s]+")
 _ASKS_FOR = re.compile(
     r"^(?:那就?)?(?:能不能|能否|可不可以|请|要|希望|把|给|让|帮|别|不要|得|必须|应该|我要|我想|我就想|你们?(?:要|得|应该|必须|把|给))"
 )
 _WISH_CHARACTERS = 40
-_NO_WISH = frozenset({"skip", "deny", "ask_why", "greet", "thank", "goodbye", "bot_challenge", "request_human"})
+_NO_WISH = frozenset({"ask_why", "greet", "thank", "goodbye", "bot_challenge", "request_human"})
 _NO_ANSWER = frozenset({"silence", "wait", "back", "foreign", "rejects", "accepts", "how_long", "returned"})
-_QUESTION = re.compile(r"[?？]\s*$|[吗呢][。！!]?$|^(?:请问|为什么|为啥|凭什么|(?:这个)?要?多久|几天)")
+_QUESTION = re.compile(r"[?？]\s*$|[吗呢][。！!]?$|不会.{0,10}吧|^(?:请问|为什么|为啥|凭什么|(?:这个)?要?多久|几天)")
 _OWN_WORDS = 0.7
 
 
@@ -79,7 +85,7 @@ _SKIPPED = frozenset({"utter_skipped", "utter_skipped_phone"})
 def listen(before: Memory, turn: Turn) -> tuple[Memory, Reaction]:
     """The memory after this message, and what it was."""
     if _is_second_matter(before, turn):
-        return replace(before, later=_draft_of(turn), last_at=turn.now.isoformat()), Reaction(line="utter_later")
+        return replace(before, later=_later(before, turn), last_at=turn.now.isoformat()), Reaction(line="utter_later")
     asked = (before.requested or "").removeprefix(VERIFY) or None
     verifying = bool(before.requested and before.requested.startswith(VERIFY))
     now = absorb(replace(before, requested=asked), turn)
@@ -90,22 +96,26 @@ def listen(before: Memory, turn: Turn) -> tuple[Memory, Reaction]:
     said = _said_plainly(now, before, turn, asked)
     reaction = ANSWER if said is not None else react(turn, replace(before, requested=asked), now)
     now = said or now
+    if reaction.line == "utter_corrected" and (right := _put_right(turn)):
+        now = replace(now, draft=_update(now.draft, **right))
     if asked and reaction.line in _SKIPPED:
         now = replace(now, skipped=now.skipped | {asked})
     if reaction.is_answer and asked not in (None, "confirm"):
         now = _with_answer(now, before, turn, asked or "")
-    return replace(now, correcting=reaction.line == "utter_correct_how", last_at=turn.now.isoformat()), reaction
+    correcting = reaction.line == "utter_correct_how" or reaction.opens is not None
+    return replace(now, correcting=correcting, last_at=turn.now.isoformat()), reaction
 
 
 def _is_second_matter(before: Memory, turn: Turn) -> bool:
     """Another matter, told while the first is taken down: kept aside whole, so that neither blurs the other."""
-    told = before.draft.narrative_raw is not None and before.later is None
-    return told and "second_matter" in turn.cues and turn.intent == "complain" and len(turn.text) >= _STORY
+    told = before.draft.narrative_raw is not None and before.requested != "narrative"
+    return told and "second_matter" in turn.cues and turn.intent in _TELLS and len(turn.text) >= _STORY
 
 
-def _draft_of(turn: Turn) -> dict[str, Any]:
-    alone = Memory(draft=TicketDraft(), requested=None, form_active=True)
-    return absorb(alone, turn).draft.model_dump(mode="json", exclude_defaults=True)
+def _later(before: Memory, turn: Turn) -> dict[str, Any]:
+    """The other matter so far; a third one goes with the second, and is told apart by people."""
+    alone = Memory(draft=TicketDraft.model_validate(dict(before.later or {})), requested=None, form_active=True)
+    return absorb(alone, replace(turn, intent="complain")).draft.model_dump(mode="json", exclude_defaults=True)
 
 
 def react(turn: Turn, before: Memory, now: Memory) -> Reaction:
@@ -120,7 +130,7 @@ def react(turn: Turn, before: Memory, now: Memory) -> Reaction:
         return Reaction(line="utter_corrected")
     found = None
     if not learned:
-        found = _refused(turn, before) or _steered(turn, before, steering) or _asked_back(turn, before, steering)
+        found = _steered(turn, before, steering) or _refused(turn, before) or _asked_back(turn, before, steering)
     return found or _talked(turn, before, now, learned=learned) or ANSWER
 
 
@@ -145,7 +155,7 @@ def _steered(turn: Turn, before: Memory, cues: frozenset[str]) -> Reaction | Non
     if "back" in cues and (field := _asked_before(before)) is not None:
         return Reaction(opens=field)
     if (field := turn.cue_field("change")) is not None and any(cue.startswith("change") for cue in cues):
-        return Reaction(opens=field)
+        return Reaction(line="utter_corrected") if _put_right(turn) else Reaction(opens=field)
     if turn.intent == "correct" or "misspoke" in cues:
         return Reaction(line="utter_correct_how", holds=True)
     return None
@@ -173,8 +183,10 @@ def _asked_back(turn: Turn, before: Memory, cues: frozenset[str]) -> Reaction | 
 
 def _talked(turn: Turn, before: Memory, now: Memory, *, learned: bool) -> Reaction | None:
     """Consent, refusal, small talk, more of the story."""
-    if "rejects" in turn.cues and before.draft.script_ids_used and not learned:
+    if now.draft.accepted_explanation == "no" and before.draft.accepted_explanation != "no" and not learned:
         return Reaction(line="utter_not_accepted")
+    if turn.intent == "withdraw" and turn.level >= _RISK:
+        return Reaction(line="utter_left_open", holds=True)
     if "accepts" in turn.cues and not learned:
         return Reaction(line="utter_accepted")
     if turn.intent in _TALK and not learned:
@@ -238,16 +250,35 @@ def _said_plainly(now: Memory, before: Memory, turn: Turn, asked: str | None) ->
         return None
     changes: Mapping[str, Any] = {}
     match asked:
-        case "name" if now.draft.name == before.draft.name:
-            matches = (pattern.search(text) for pattern in _NAMES)
-            changes = next(({"name": match.group(1)} for match in matches if match), {})
+        case "name" if now.draft.name == before.draft.name and turn.intent not in _NO_WISH:
+            changes = _name(text)
         case "request" if now.draft.customer_quote == before.draft.customer_quote and _is_wish(turn):
             changes = {"request": wish_of(text) or Request.OTHER, "customer_quote": text}
+        case "event_time" if (
+            now.draft.event_time is None and now.draft.event_time_text is None and _ALWAYS.search(text)
+        ):
+            changes = {"event_time_text": text}
         case "authorization":
             changes = paper(text)
         case "representative_count" if now.draft.representative_count == before.draft.representative_count:
             changes = _people(text)
     return _answered(now, asked, changes) if changes else None
+
+
+def _name(text: str) -> Mapping[str, Any]:
+    matches = (pattern.search(text) for pattern in _NAMES)
+    return next(({"name": match.group(1)} for match in matches if match), {})
+
+
+def _put_right(turn: Turn) -> Mapping[str, Any]:
+    """What an order to change brings along: "金额错了，是55", "姓写错了，是生姜的姜"."""
+    match turn.cue_field("change"):
+        case "name":
+            match = _WHICH.search(turn.text.strip())
+            return {"name": match.group(1) or match.group(2)} if match else {}
+        case "amount" if found := _SUM.search(turn.text):
+            return {"amount": found.group(1)}
+    return {}
 
 
 def _people(text: str) -> Mapping[str, Any]:
@@ -261,6 +292,8 @@ def _is_wish(turn: Turn) -> bool:
         return False
     if _TOLD.search(turn.text) or _QUESTION.search(turn.text) or len(turn.text) > _WISH_CHARACTERS:
         return False
+    if turn.intent in ("skip", "deny"):
+        return wish_of(turn.text) is not None
     asks = any(_ASKS_FOR.match(clause) for clause in _CLAUSES.split(turn.text))
     return asks or wish_of(turn.text) is not None
 

@@ -102,12 +102,8 @@ class IntakeTurn:
                 answer_question(self._voice, self._turn, self._memory, self._world)
             case "script" | "fact":
                 self._explain(step.what, short=step.kind == "fact")
-            case "human":
-                self._voice.line("utter_offer_human", choices=texts.HUMAN_CHOICES)
-                self._memory = replace(self._memory, rights_told=True, human_offered=True)
-            case "human_short":
-                self._voice.line("utter_offer_human_short", choices=texts.HUMAN_CHOICES[:1])
-                self._memory = replace(self._memory, human_offered=True)
+            case "human" | "human_short":
+                self._offer_human(short=step.kind == "human_short")
             case "ask" | "ask_again":
                 self._ask(step.what, again=step.kind == "ask_again")
             case "verify":
@@ -116,6 +112,16 @@ class IntakeTurn:
                 self._clarify()
             case "confirm" | "hint":
                 self._confirm(first=step.kind == "confirm")
+
+    def _offer_human(self, *, short: bool) -> None:
+        if short:
+            self._voice.line("utter_offer_human_short", choices=texts.HUMAN_CHOICES[:1])
+        else:
+            if self._turn.human_available:
+                # Level 3: somebody who is there looks in by themselves (domain.md 6.3); the intake goes on.
+                self._voice.handover("level")
+            self._voice.line("utter_offer_human", choices=texts.HUMAN_CHOICES)
+        self._memory = replace(self._memory, rights_told=self._memory.rights_told or not short, human_offered=True)
 
     def _say(self, line: str) -> None:
         figures = self._world.playbook.sla.figures_on(self._turn.now.date())

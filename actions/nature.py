@@ -3,7 +3,9 @@
 import re
 from typing import Any
 
+from actions.explain import is_explained_to
 from actions.fields import FOREIGN, JOINT
+from actions.texts import whole_number
 from actions.tracker import Turn
 from contract.ticket import Nature, Request, TicketDraft
 
@@ -19,6 +21,9 @@ _LACKING = re.compile(rf"(?:没有?|还没|没写|没办)[^，。]{{0,6}}{_PAPER
 _NO_PAPER = re.compile(r"没(?!问题|错)|无(?!误)|不(?:会|懂|知道|清楚)|写不了|拿不(?:到|出)")
 _HAS_PAPER = re.compile(r"有|带|办|签|补|送|寄|写|提供|盖|出|开|可以|能|行|好|同意|现成|在")
 _JOINT_AT_LEAST = 2
+_HEATED = 2
+_STORY, _EXPLANATION = 30, re.compile(r"解释|说法|理由|话术|这套")
+_PEOPLE = re.compile(r"(\d{1,4}|[一二两三四五六七八九十百]+)(?:多|几|来)?个?(?:人|位|户|家)")
 # `疑似代理` is for humans only; the service stays the same (domain.md 4.4).
 _TAGS = {"agency": "疑似代理", "joint": JOINT, "foreign": FOREIGN}
 # Who wants redress has a complaint, however politely it is put.
@@ -35,15 +40,20 @@ def with_case(draft: TicketDraft, turn: Turn, *, first: bool) -> TicketDraft:
         changes |= _told_paper(turn.text)
     if "anonymous" in cues and turn.intent != "inquire":
         changes["anonymous"] = True
+    elif draft.anonymous and (turn.span("phone") or turn.span("name")):
+        changes["anonymous"] = False
     if "corporate" in cues:
         changes["customer_type"] = "对公"
     tags = [tag for cue, tag in _TAGS.items() if cue in cues]
     if (draft.representative_count or 0) >= _JOINT_AT_LEAST:
         tags.append(JOINT)
     changes["tags"] = tuple(dict.fromkeys((*draft.tags, *tags)))
+    if JOINT in changes["tags"] and draft.representative_count is None and (people := _PEOPLE.search(turn.text)):
+        count = whole_number(people.group(1)) or 0
+        changes["representative_count"] = count if count >= _JOINT_AT_LEAST else None
     if "callback" in cues:
         changes["callback_wanted"] = True
-    if draft.script_ids_used and (answer := _answer_to_explanation(cues)):
+    if is_explained_to(draft.script_ids_used) and (answer := _answer_to_explanation(turn)):
         changes["accepted_explanation"] = answer
     return draft.model_copy(update=changes)
 
@@ -63,6 +73,8 @@ def paper(text: str) -> dict[str, Any]:
 
 
 def _nature(draft: TicketDraft, turn: Turn, *, first: bool) -> Nature:
+    if "plain_complaint" in turn.cues:
+        return Nature.COMPLAINT
     if draft.nature is Nature.TIP_OFF:
         return Nature.TIP_OFF
     anonymous = draft.anonymous or "anonymous" in turn.cues
@@ -72,7 +84,7 @@ def _nature(draft: TicketDraft, turn: Turn, *, first: bool) -> Nature:
         return Nature.TIP_OFF
     if turn.intent == "complain" and not (first and _suggests(draft, turn)):
         # A suggestion that turns into anger is a complaint; one that is told in more detail stays one.
-        calm = draft.nature is Nature.SUGGESTION and turn.level == 0
+        calm = draft.nature is Nature.SUGGESTION and turn.level < _HEATED and draft.request not in _REDRESS
         return draft.nature if calm else Nature.COMPLAINT
     if first and turn.intent == "praise":
         return Nature.PRAISE
@@ -89,7 +101,10 @@ def _suggests(draft: TicketDraft, turn: Turn) -> bool:
     return turn.level == 0 or early
 
 
-def _answer_to_explanation(cues: frozenset[str]) -> str | None:
-    if "rejects" in cues:
+def _answer_to_explanation(turn: Turn) -> str | None:
+    """Only what is short, or names the explanation: "敷衍" in a story is what the teller did."""
+    if len(turn.text) > _STORY and not _EXPLANATION.search(turn.text):
+        return None
+    if "rejects" in turn.cues:
         return "no"
-    return "yes" if "accepts" in cues else None
+    return "yes" if "accepts" in turn.cues else None

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 from actions import fields
-from actions.explain import MAX_LEVEL
+from actions.explain import MAX_LEVEL, is_explained_to
 from actions.hear import VERIFY, Reaction, pause
+from actions.questions import names_authority
 from actions.tracker import Memory, Turn
 from contract.playbook import Playbook
 from contract.ticket import Nature, TicketDraft
@@ -38,7 +39,6 @@ _STORY_CHARACTERS = 12
 _LONG_PAUSE = 30  # minutes
 _WELCOME = "utter_welcome_back"
 RIGHTS = "X27"
-_NO_EXPLANATION = frozenset({"X00", "X27", "X28", "X32"})
 # In `told`: the cause was asked about.
 CLARIFIED = "clarified"
 # Cases of the law and what is said about them, once each; the scripts are the playbook's.
@@ -77,15 +77,10 @@ def is_explained(turn: Turn, now: Memory) -> bool:
     draft = now.draft
     heard = len(draft.narrative_raw or "") >= _STORY_CHARACTERS
     # At level 2 at most one, however calm the customer has become since.
-    enough = draft.level_peak == MAX_LEVEL and explained(draft)
+    enough = draft.level_peak == MAX_LEVEL and is_explained_to(draft.script_ids_used)
     sure = heard and (draft.cause_confidence or 0.0) >= CLARIFY_BELOW
     wanted = draft.accepted_explanation != "no" and not enough
     return draft.level_peak <= MAX_LEVEL and sure and wanted and _is_complaint(draft)
-
-
-def explained(draft: TicketDraft) -> bool:
-    """Whether a script was said that explains; comfort, rights and the cases of the law do not."""
-    return any(label.partition("@")[0] not in _NO_EXPLANATION for label in draft.script_ids_used)
 
 
 def _opening(turn: Turn, before: Memory, now: Memory, reaction: Reaction) -> list[Step]:
@@ -123,6 +118,14 @@ def _notes(now: Memory, before: Memory, reaction: Reaction) -> list[Step]:
 
 def _care(turn: Turn, now: Memory, reaction: Reaction) -> list[Step]:
     """Level 3: rights and a human, once. Level 2: a human, once."""
+    if (
+        turn.level >= _RISK
+        and not now.rights_told
+        and now.draft.nature is Nature.TIP_OFF
+        and not names_authority(turn.text)
+    ):
+        # "举报" is what they do, no threat.
+        return [] if now.human_offered else [Step("human_short")]
     if turn.level >= _RISK and not now.rights_told:
         rights = [] if reaction.script == RIGHTS else [Step("script", RIGHTS)]
         return [*rights, Step("human")]

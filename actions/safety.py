@@ -29,6 +29,10 @@ _LINES = {
 
 # What the kind of danger gives besides: how the money is stopped, who may speak for a crowd (3号令 art 12).
 _SCRIPTS = {"utter_safety_fraud": "X25", "utter_safety_crowd": "X28"}
+_STOP_PAYMENT = "X25"
+_THREAT = "人身威胁"
+_STAY = ("utter_stay", "utter_stay_again", "utter_stay_here")
+_STAY_CALM = ("utter_stay_calm", "utter_stay_calm_again")
 _SAID = frozenset({*_LINES.values(), "utter_safety"})
 
 
@@ -52,16 +56,26 @@ class ActionSafety(Action):
         # Whatever is said after the urgent ticket was filed belongs to it.
         added = urgent is not None and await add_words(self._bridge, turn, urgent) is not None
         if turn.level < _DANGER or line in before.told:
-            voice.line("utter_stay")
-            return [*memory_events(before, replace(memory, requested=None)), ActiveLoop(None)]
+            threat = _THREAT in memory.draft.tags or _THREAT in before.draft.tags
+            told = _stay(voice, before.told, threat=threat)
+            return [*memory_events(before, replace(memory, requested=None, told=told)), ActiveLoop(None)]
         world = World(playbook=self._playbook, directory=await self._bridge.directory(turn.branches_version))
         voice.line(line)
         if (script := _SCRIPTS.get(line)) is not None:
-            _tell_fact(voice, script, turn, memory, world)
+            _tell(voice, script, turn, memory, world)
         voice.handover("level", alert=True)
         memory = memory if added else after_filing(memory, await file(self._bridge, turn, memory, world))
         events = memory_events(before, replace(memory, requested=None, told=memory.told | before.told | {line}))
         return [*events, ActiveLoop(None)]
+
+
+def _stay(voice: Voice, told: frozenset[str], *, threat: bool) -> frozenset[str]:
+    """Somebody is there: in other words than the last time. Returns what was told."""
+    lines = _STAY_CALM if threat else _STAY
+    last = next((lines.index(line) for line in lines if line in told), -1)
+    line = lines[(last + 1) % len(lines)]
+    voice.line(line)
+    return (told - set(lines)) | {line}
 
 
 def line_for(turn: Turn) -> str:
@@ -70,9 +84,9 @@ def line_for(turn: Turn) -> str:
     return next((line for tag, line in _LINES.items() if tag in tags), "utter_safety")
 
 
-def _tell_fact(voice: Voice, script_id: str, turn: Turn, memory: Memory, world: World) -> None:
-    """The fact of a script and nothing around it: nobody in danger is explained to or asked."""
+def _tell(voice: Voice, script_id: str, turn: Turn, memory: Memory, world: World) -> None:
+    """What must be done now; nobody in danger is comforted with phrases or asked."""
     script = world.playbook.script(script_id)
     found = render(script, situation(turn, memory, world)) if script else None
     if found is not None:
-        voice.explain(found, short=True)
+        voice.explain(found, short=script_id != _STOP_PAYMENT, feeling=False)

@@ -17,6 +17,7 @@ from contract.script import Condition
 from contract.ticket import TicketDraft
 
 # From here on cash is checked (domain.md 4.3); what is told of it is the figures of sla.yml.
+_COUNTER = ("cash_", "loss_")
 _LARGE_CASH = Decimal(50_000)
 
 
@@ -43,7 +44,8 @@ def situation(turn: Turn, memory: Memory, world: World, *, more: Mapping[str, st
         "hotline": world.playbook.organisation.hotline,
         "cause_name": world.playbook.taxonomy.name(draft.cause_l2 or draft.cause_l1 or "C99"),
         **world.playbook.organisation.facts,
-        **world.playbook.sla.figures_on(day),
+        **_figures(world.playbook, today=turn.now.date(), day=day),
+        "ticket_no": memory.ticket_no if draft.narrative_raw is None else None,
         **_branch_slots(branch, moment, day if day_of(draft) else None, world.directory.branches),
         **_incident_slots(incident),
         **(more or {}),
@@ -56,6 +58,15 @@ def situation(turn: Turn, memory: Memory, world: World, *, more: Mapping[str, st
         slots={name: value for name, value in slots.items() if value},
         turn=_wording(turn, memory),
     )
+
+
+def _figures(playbook: Playbook, *, today: date, day: date) -> Mapping[str, str]:
+    """Our own times are those of today; what the counter had to do, that of the day on which it happened."""
+    then = playbook.sla.figures_on(day)
+    return {
+        **{name: text for name, text in playbook.sla.figures_on(today).items() if not name.startswith(_COUNTER)},
+        **{name: text for name, text in then.items() if name.startswith(_COUNTER)},
+    }
 
 
 def _wording(turn: Turn, memory: Memory) -> int:

@@ -8,7 +8,7 @@ from rasa_sdk.executor import CollectingDispatcher
 from rasa_sdk.types import DomainDict
 
 from actions import fields, incidents, texts
-from actions.bridge import Bridge, FiledTicket
+from actions.bridge import Bridge, FiledTicket, TicketRefusedError
 from actions.picked import CONFIRMED
 from actions.situation import World
 from actions.tracker import Memory, Turn, memory_events, read_memory, read_turn
@@ -20,6 +20,11 @@ from contract.turn import Card, CardField
 # What stays when a matter is filed: nobody is asked twice who they are.
 _KEPT = ("name", "phone", "anonymous", "customer_type", "level_peak", "tags", "special_group")
 _OF_THE_MATTER = frozenset({fields.JOINT, "重复投诉"})
+_WHO = frozenset({"name", "phone"})
+_ESSENTIAL = (
+    "nature", "narrative_raw", "summary", "phone", "name", "anonymous", "cause_l1", "cause_l2", "level", "level_peak", "tags",
+    "conversation_id", "intake_channel", "created_at",
+)  # fmt: skip
 _SUMMARY, _WORDS = 120, 60
 # Who tips off wants it looked into, and is not asked.
 _INFERRED = FieldSource(source="inferred", confidence=0.9)
@@ -72,7 +77,12 @@ async def file(bridge: Bridge, turn: Turn, memory: Memory, world: World) -> File
         "intake_channel": Channel(turn.channel),
         "created_at": turn.now,
     }
-    return await bridge.file_ticket(TicketCreate.model_validate(body), f"{turn.conversation_id}:{memory.form_run}")
+    key = f"{turn.conversation_id}:{memory.form_run}"
+    try:
+        return await bridge.file_ticket(TicketCreate.model_validate(body), key)
+    except TicketRefusedError:
+        # A detail that the bridge does not take must not cost the ticket: the words hold it anyway.
+        return await bridge.file_ticket(TicketCreate.model_validate({name: body[name] for name in _ESSENTIAL}), key)
 
 
 def after_filing(memory: Memory, filed: FiledTicket) -> Memory:
@@ -89,7 +99,8 @@ def after_filing(memory: Memory, filed: FiledTicket) -> Memory:
         requested=None,
         form_run=memory.form_run + 1,
         tries={},
-        skipped=frozenset(),
+        # Who would not say it is not asked again for the next matter.
+        skipped=memory.skipped & _WHO,
         asked=(),
         told=frozenset(),
         correcting=False,

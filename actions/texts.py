@@ -24,6 +24,7 @@ AUTHORIZATION_CHOICES = (
     Choice(label="有，原件后补", payload="authorization:promised"),
     Choice(label="暂时没有", payload="authorization:none"),
 )
+WITHDRAW_CHOICES = (Choice(label="撤回", payload="withdraw:yes"), Choice(label="不撤，接着办", payload="withdraw:no"))
 RIGHT_CHOICES = (Choice(label="对", payload="right:yes"), Choice(label="不对", payload="right:no"))
 START_CHOICES = (
     Choice(label="我要投诉", payload="start:complaint"),
@@ -35,7 +36,7 @@ START_CHOICES = (
 # "yes".
 # A yes is made of these words and nothing else: "没问题，就这样提交吧".
 _YES = re.compile(
-    r"(?:yes|confirm|submit)+|(?:现在|这下|这回|这次)(?:都|就)?(?:对|好|没错)了|(?:(?:现在|这下|这回|这次)(?:都|就)?(?:对|好|行|没错|可以)了)?(?:现在|这下|这回|看了|核对了|那|都|就)*(?:(?:确认|确定|可以|没错|没问题|没毛病|正确|无误|准确|对|是|好|行|中|嗯|ok|就这样|就这么|提交|报)(?:提交了|的|吧|啊|嘅)?)+",
+    r"(?:yes|confirm|submit)+|(?:现在|这下|这回|这次)(?:都|就)?(?:对|好|没错)了|(?:(?:现在|这下|这回|这次)(?:都|就)?(?:对|好|行|没错|可以)了)?(?:现在|这下|这回|看了|核对了|那|都|就)*(?:(?:确认|确定|可以|没错|没问题|没毛病|正确|无误|准确|对|是|好|行|ok|就这样|就这么|提交)(?:提交了|的|吧|啊|嘅)?)+",
     re.IGNORECASE,
 )
 # The few traditional characters of an explicit yes; the bot's environment has the full converter, this one has none.

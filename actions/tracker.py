@@ -61,6 +61,8 @@ class Turn:
     intent: str
     intent_confidence: float
     causes: tuple[CauseGuess, ...]
+    # What the matter would be, of a message that is rather no complaint.
+    possible: tuple[CauseGuess, ...] = ()
     level: int
     # The words that decided the level.
     reasons: tuple[str, ...]
@@ -130,15 +132,14 @@ def read_turn(tracker: Tracker) -> Turn:
     metadata: Mapping[str, Any] = message.get("metadata") or {}
     understanding: Mapping[str, Any] = message.get("understanding") or {}
     intent = understanding.get("intent") or message.get("intent") or {}
+    ranking, is_other = _ranking(understanding.get("cause") or ())
     found = [*(understanding.get("entities") or ()), *(understanding.get("internal") or ())]
     return Turn(
         text=message.get("text") or "",
         intent=intent.get("name") or "",
         intent_confidence=float(intent.get("confidence") or 0.0),
-        causes=tuple(
-            CauseGuess(code=guess["code"], confidence=float(guess["confidence"]), detail=guess.get("detail"))
-            for guess in _told(understanding.get("cause") or ())
-        ),
+        causes=() if is_other else ranking,
+        possible=ranking if is_other else (),
         level=int(understanding.get("level") or 0),
         reasons=tuple(understanding.get("level_reasons") or understanding.get("reasons") or ()),
         spans=tuple(Span(type=item["type"], text=item.get("text") or "", value=item.get("value")) for item in found),
@@ -151,9 +152,14 @@ def read_turn(tracker: Tracker) -> Turn:
     )
 
 
-def _told(ranking: Sequence[Mapping[str, Any]]) -> Sequence[Mapping[str, Any]]:
-    """The causes of a complaint; what is likelier no complaint has none, whatever stands behind `none` in the ranking."""
-    return () if ranking and ranking[0]["code"] == "none" else [it for it in ranking if it["code"] != "none"]
+def _ranking(found: Sequence[Mapping[str, Any]]) -> tuple[tuple[CauseGuess, ...], bool]:
+    """The causes, and whether the message is likelier no complaint (`none` stands first then)."""
+    causes = tuple(
+        CauseGuess(code=guess["code"], confidence=float(guess["confidence"]), detail=guess.get("detail"))
+        for guess in found
+        if guess["code"] != "none"
+    )
+    return causes, bool(found) and found[0]["code"] == "none"
 
 
 _BOOKKEEPING = tuple(name for name in Memory.__dataclass_fields__ if name not in ("draft", "requested", "form_active"))

@@ -125,8 +125,15 @@ def phones(text: str) -> list[tuple[int, int, str]]:
     return found
 
 
+_FORGED = re.compile(r"<(?=[A-Z]+_\d+>)")
+
+
 def mask(text: str, known: Mapping[str, str]) -> Masked:
-    """Placeholders for phones and masked numbers; a value that is `known` (placeholder to value) keeps its placeholder."""
+    """Placeholders for phones and masked numbers; a value that is `known` (placeholder to value) keeps its placeholder.
+
+    What only looks like a placeholder was typed by somebody and is made harmless, length kept.
+    """
+    text = _FORGED.sub("‹", text)
     if not _HAS_NUMBER.search(text.translate(_NARROW)):
         return Masked(text, {})
     names = {value: name for name, value in known.items()}

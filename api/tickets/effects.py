@@ -51,25 +51,32 @@ def _comment(step: Step) -> Effect:
     """A note; with a customer's comment also what it tells that is new (3号令: new facts, or material that came in)."""
     event, ticket = step.event, step.ticket
     told = {"text": _needed_text(step), "from_customer": event.from_customer or None}
-    if not event.facts and not event.evidence:
+    if not (event.facts or event.evidence or event.callback):
         return {}, told
     if not event.from_customer:
-        raise EventInvalidError("新的事实（facts）和材料（evidence）只能随客户的话登记，请加上 from_customer。")
+        raise EventInvalidError(
+            "新的事实（facts）、材料（evidence）和回电（callback）只能随客户的话登记，请加上 from_customer。"
+        )
     facts = _told_facts(step)
     if ticket.state not in OPEN_STATES:
         return {}, {**told, "facts": facts, "evidence": event.evidence or None}
-    more = (joining.EVIDENCE,) if event.evidence and _is_new_evidence(step) else ()
+    if event.callback and ticket.phone:
+        repository.promise(
+            step.connection, ticket.ticket_no, [Promise(PromiseKind.CALLBACK, ticket.first_contact_due_at)], step.now
+        )
+    more = (joining.EVIDENCE,) if event.evidence and _is_received(step) else ()
     changes, new = step.tickets.join(ticket, facts, step.now, level=ticket.level_peak, more=more)
     return changes, {**told, "evidence": event.evidence or None, **new}
 
 
-def _is_new_evidence(step: Step) -> bool:
-    """The bot hears it announced, staff receive it; what is announced twice is still the same material."""
+def _is_received(step: Step) -> bool:
+    """The bot hears material announced, which is a promise; staff receive it, and only that restarts the clock (3号令)."""
     number = step.ticket.ticket_no
-    if step.by.role is not Role.INTERNAL:
-        repository.keep_promise(step.connection, number, PromiseKind.EVIDENCE, step.now)
-        return True
-    return repository.promise(step.connection, number, [Promise(PromiseKind.EVIDENCE)], step.now) > 0
+    if step.by.role is Role.INTERNAL:
+        repository.promise(step.connection, number, [Promise(PromiseKind.EVIDENCE)], step.now)
+        return False
+    repository.keep_promise(step.connection, number, PromiseKind.EVIDENCE, step.now)
+    return True
 
 
 def _told_facts(step: Step) -> dict[str, Any]:

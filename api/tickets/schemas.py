@@ -49,7 +49,7 @@ Outcome = Literal["解释", "更正", "退费", "补偿", "道歉", "无依据"]
 
 # What may be corrected after filing; each change is kept in the thread with its old value.
 CORRECTABLE = (
-    "branch", "branch_name", "event_time", "product", "amount", "request", "name", "phone", "cause_l1", "cause_l2",
+    "branch", "branch_name", "event_time", "event_time_text", "product", "amount", "request", "name", "phone", "cause_l1", "cause_l2",
     "cause_secondary", "summary", "nature",
 )  # fmt: skip
 
@@ -79,6 +79,7 @@ class EventIn(Frozen):
     # With a customer's comment: what it tells by field, and that material is announced (bot) or was brought (staff).
     facts: Annotated[dict[str, str | None], Field(max_length=20)] | None = None
     evidence: bool = False
+    callback: bool = False
 
 
 def wire(values: dict[str, Any]) -> dict[str, Any]:

@@ -27,6 +27,8 @@ _CHOICE_INTENTS = {
     "field": "correct",
     "human:yes": "request_human",
     "human:no": "affirm",
+    "withdraw:yes": "affirm",
+    "withdraw:no": "deny",
     "start:complaint": "complain",
     "start:progress": "query_progress",
     "start:withdraw": "withdraw",

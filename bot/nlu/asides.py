@@ -29,7 +29,9 @@ _NAMES: Tuple[Pattern[str], ...] = (
     re.compile(
         rf"(?:我叫|我名字(?:叫|是)|我的名字(?:叫|是)|本人(?:叫|姓名)?|姓名(?:是|为|[:：])?|名字(?:是|叫|[:：]))\s*({_SURNAME}[\u4e00-\u9fff]{{1,2}})(?![\u4e00-\u9fff])"
     ),
-    re.compile(rf"(?:我姓|免贵姓?|敝姓|本人姓|我是姓|(?:^|[，,。\s])姓)\s*({_SURNAME})"),
+    re.compile(rf"(?:我姓|免贵姓?|敝姓|鄙姓|本人姓|我是姓|(?:^|[，,。\s])姓)\s*({_SURNAME})"),
+    # Rare surnames stand in no list.
+    re.compile(r"(?:我姓|免贵姓|敝姓|鄙姓|本人姓)\s*(?!名|啥|什)([\u4e00-\u9fff])"),
     re.compile(rf"(?:叫我|称呼我|我是|喊我)\s*({_SURNAME}{_TITLE})"),
     re.compile(rf"^\s*(?:姓|我姓)?\s*({_SURNAME}{_TITLE}?)\s*[。.，,！!]?\s*$"),
     re.compile(rf"^\s*({_SURNAME}[\u4e00-\u9fff]{{0,2}}{_TITLE}?)[\s，,]+(?=<PHONE_|1[3-9]\d)"),

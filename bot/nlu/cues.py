@@ -23,10 +23,10 @@ _FEW_WORDS, _FEW_LETTERS = 3, 4
 
 def find_cues(text: str) -> Iterator[Cue]:
     """All cues of a normalised text."""
-    patterns, fields = _lexicon()
+    patterns, unless, fields = _lexicon()
     for name, pattern in patterns.items():
         match = pattern.search(text)
-        if match is None:
+        if match is None or (name in unless and unless[name].search(text)):
             continue
         words = next((it for it in (match.groupdict().get(key) for key in ("field", "field2")) if it), None)
         field = next((it for it, own in fields.items() if words and own.fullmatch(words)), None)
@@ -43,10 +43,15 @@ def is_foreign(text: str) -> bool:
     return len(_LATIN.findall(text)) >= max(_FEW_WORDS, chinese)
 
 
+Patterns = Dict[str, Pattern[str]]
+
+
 @lru_cache(maxsize=None)
-def _lexicon() -> Tuple[Dict[str, Pattern[str]], Dict[str, Pattern[str]]]:
+def _lexicon() -> Tuple[Patterns, Patterns, Patterns]:
+    """Cues, what speaks against each, and the words of fields."""
     table: Dict[str, Any] = read_yaml(LEXICON / "cues.yml")
     fields = {name: str(words) for name, words in table["fields"].items()}
     any_field = "|".join(fields.values())
     patterns = {name: re.compile(str(words).replace("{FIELD}", any_field)) for name, words in table["cues"].items()}
-    return patterns, {name: re.compile(words) for name, words in fields.items()}
+    unless = {name: re.compile(str(words)) for name, words in table["unless"].items()}
+    return patterns, unless, {name: re.compile(words) for name, words in fields.items()}

@@ -14,6 +14,9 @@ from rasa.shared.core.events import Event
 from rasa.shared.core.generator import TrackerWithCachedStates
 from rasa.shared.core.trackers import DialogueStateTracker
 
+# As long as this, words tell something.
+_STORY = 16
+
 
 class DeterministicPolicy(Policy):
     """A policy that learns nothing. Subclasses decide; None leaves the turn to the policies below."""
@@ -108,14 +111,15 @@ def names_ticket(tracker: DialogueStateTracker) -> bool:
     return _has_entity(tracker, "ticket_no")
 
 
-def names_somebody(tracker: DialogueStateTracker) -> bool:
-    """Whether a branch or a member of staff is named."""
-    return _has_entity(tracker, "branch") or _has_entity(tracker, "person")
+def tells_praise(tracker: DialogueStateTracker) -> bool:
+    """Praise that says for whom or for what; "你真棒" is for us."""
+    somebody = _has_entity(tracker, "branch") or _has_entity(tracker, "person")
+    return intent_of(tracker) == "praise" and (somebody or len(text_of(tracker)) >= _STORY)
 
 
 def tells_facts(tracker: DialogueStateTracker) -> bool:
     """Whether something is told that a complaint begins with: who, where, how to call back."""
-    return any(_has_entity(tracker, kind) for kind in ("phone", "name", "branch"))
+    return any(_has_entity(tracker, kind) for kind in ("phone", "name", "branch", "amount"))
 
 
 def _has_entity(tracker: DialogueStateTracker, kind: str) -> bool:

@@ -14,8 +14,9 @@ from bot.policies.deterministic import DeterministicPolicy, heard_just_now, inte
 SAFETY, OFFER_HUMAN = "action_safety", "action_offer_human"
 _DANGER, _RISK = 4, 3
 
-# Money being stolen right now: once the customer has called the bank and the police, intake helps.
-_INTAKE_AFTER = "资金正在被骗"
+# Once help is called these may tell more, and it helps; whoever wants to hurt is met with care alone.
+_INTAKE_AFTER = frozenset({"资金正在被骗", "群体", "人身伤害"})
+_NO_INTAKE = frozenset({"自伤", "人身威胁"})
 # Facts somebody in danger may still ask for; everything else is met with care and no form.
 _ANSWERED_IN_DANGER = frozenset({"request_human", "query_progress"})
 # At level 3 these are answered by the offer itself.
@@ -57,7 +58,7 @@ def _is_in_danger(tracker: DialogueStateTracker) -> bool:
     if _peak(tracker) < _DANGER or intent_of(tracker) in _ANSWERED_IN_DANGER:
         return False
     tags = set(tracker.get_slot("tags") or ())
-    return _INTAKE_AFTER not in tags or bool(tags & {"自伤", "人身威胁"})
+    return bool(tags & _NO_INTAKE) or not tags & _INTAKE_AFTER
 
 
 def _is_to_be_offered_a_human(tracker: DialogueStateTracker) -> bool:

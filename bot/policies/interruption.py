@@ -20,15 +20,17 @@ from bot.policies.deterministic import (
     heard_just_now,
     intent_of,
     keeps_ticket,
-    names_somebody,
+    level_of,
     names_ticket,
     tells_facts,
+    tells_praise,
     text_of,
 )
 
 _COMPLAINT = "complaint_form"
 _LOOKUPS = frozenset({"progress_form", "withdraw_form"})
 _PROGRESS = "progress_form"
+_RISK = 3
 # After these a form that is open waits for the customer.
 _LEAVE_OPEN = frozenset({"action_handover", "action_progress", "action_withdraw"})
 _SURE = 0.6
@@ -40,6 +42,8 @@ _CASES = frozenset({"agent", "heir", "joint", "anonymous", "tip_off", "suggestio
 _FOR_THE_TICKET = frozenset({"evidence", "callback", "misspoke", "second_matter", "foreign"})
 _ELSEWHERE = frozenset({"telecom", "other_company"})
 _NO_MATTER = frozenset({"out_of_scope", "chitchat", "inquire", "nlu_fallback"})
+# With a fact in them these are no small talk: somebody begins, or adds.
+_BARE = frozenset({"inform", "nlu_fallback", "greet", "deny", "affirm", "out_of_scope"})
 _OTHER_WISHES = frozenset({"praise", "withdraw", "request_human"})
 _OTHER_BUSINESS = frozenset({"inquire", "query_progress", "withdraw", "request_human", "praise"})
 # Lower than a rule or a story that matches (1.0): only when nobody else has a word.
@@ -96,8 +100,10 @@ def _on_message(tracker: DialogueStateTracker) -> Optional[str]:
         cues = cues_of(tracker)
         if intent == "query_progress" and (names_ticket(tracker) or (_has_ticket(tracker) and "progress" in cues)):
             return _PROGRESS
-        return _on_withdrawal(tracker) if intent == "withdraw" and "withdraw" in cues and _is_sure(tracker) else None
-    return _COMPLAINT if form in _LOOKUPS and intent == "complain" else None
+        # Who leaves for the regulator hears the rights first (actions/hear.py); nothing is thrown away.
+        leaves = intent == "withdraw" and "withdraw" in cues and _is_sure(tracker) and level_of(tracker) < _RISK
+        return _on_withdrawal(tracker) if leaves else None
+    return _COMPLAINT if form in _LOOKUPS and (intent == "complain" or tells_praise(tracker)) else None
 
 
 def _has_ticket(tracker: DialogueStateTracker) -> bool:
@@ -117,13 +123,15 @@ def _outside(tracker: DialogueStateTracker) -> Optional[str]:
 def _with_ticket(tracker: DialogueStateTracker) -> Optional[str]:
     """What belongs to the ticket filed last."""
     cues, intent = _steering(tracker), intent_of(tracker)
-    if "again" in cues_of(tracker) and intent == "complain":
+    if "again" in cues_of(tracker) and intent in ("complain", "query_progress", "inform"):
         return "action_supplement"
     if cues & _ABOUT_A_TICKET and intent not in _OTHER_WISHES:
         return _PROGRESS
     if "satisfied" in cues and intent != "request_human":
         return "utter_satisfied"
-    if cues & _FOR_THE_TICKET and intent not in _OTHER_BUSINESS:
+    if tells_praise(tracker):
+        return _COMPLAINT
+    if (cues & _FOR_THE_TICKET and intent not in _OTHER_BUSINESS) or (intent in _BARE and tells_facts(tracker)):
         return "action_supplement"
     return _unsure_withdrawal(tracker)
 
@@ -134,10 +142,9 @@ def _without_ticket(tracker: DialogueStateTracker) -> Optional[str]:
         return _PROGRESS
     if "other_bank" in cues or (cues & _ELSEWHERE and intent in _NO_MATTER):
         return "action_answer"
-    if intent in ("inform", "nlu_fallback") and tells_facts(tracker):
+    if intent in _BARE and tells_facts(tracker):
         return _COMPLAINT
-    told = intent == "praise" and (names_somebody(tracker) or len(text_of(tracker)) >= _SHORT)
-    if told or (cues & _CASES and intent not in _OTHER_BUSINESS):
+    if tells_praise(tracker) or "again" in cues or (cues & _CASES and intent not in _OTHER_BUSINESS):
         return _COMPLAINT
     return _unsure_withdrawal(tracker)
 

@@ -12,6 +12,12 @@ from tests.actions.parts import STORY, at, cue, guess, memory, say, span, story,
 
 YESTERDAY = span("time", "昨天", "2026-11-24")
 NOON = span("time", "中午十二点", "2026-11-25T12:00")
+HERE = at("B1", "城东支行")
+# Heard as no complaint: what it would be as one stands in `possible`.
+SHORT = say(
+    "昨天上午十点在城东支行柜员骂我，要求道歉", "inform", span("time", "昨天上午十点", "2026-11-24T10:00"), HERE,
+    span("person", "柜员"), span("request", "要求道歉", "道歉"), possible=(guess("C2a"),),
+)  # fmt: skip
 
 
 def after(turn: Turn, before: TicketDraft | None = None, requested: str | None = None, **more: Any) -> TicketDraft:
@@ -34,6 +40,10 @@ class TestStory:
             (say("不想说这件事情啊啊啊", "skip"), "narrative"),
             (say("为什么要问这件事情呢", "ask_why"), "narrative"),
             (say("电话<PHONE_1>，卡<CARD_1>", "inform", span("phone", "<PHONE_1>")), "phone"),
+            (say("对，就是这样的", "affirm"), "narrative"),
+            (say("不是的，没有这回事", "deny"), "narrative"),
+            (say("确认提交", "nlu_fallback"), "narrative"),  # a yes, whatever it is heard as
+            (SHORT, "branch"),  # facts, once the story is told
         ],
     )
     def test_is_no_part_of_the_story(self, message: Turn, requested: str) -> None:
@@ -55,8 +65,41 @@ class TestStory:
     def test_the_first_complaint_is_the_story_however_short(self) -> None:
         assert after(say("太差了", "complain")).narrative_raw == "太差了"
 
-    def test_the_same_words_are_kept_once(self) -> None:
-        assert after(say(STORY, "complain"), story(), "narrative").narrative_raw == STORY
+    @pytest.mark.parametrize("words", [STORY, STORY[2:8]])
+    def test_the_same_words_are_kept_once(self, words: str) -> None:
+        assert after(say(words, "complain"), story(), "narrative").narrative_raw == STORY
+
+    def test_a_short_opening_full_of_facts_is_one(self) -> None:
+        draft = after(SHORT)
+        assert (draft.narrative_raw, draft.cause_l2, draft.request) == (SHORT.text, "C2a", Request.APOLOGY)
+
+    @pytest.mark.parametrize(
+        "message",
+        [
+            say(
+                "我姓周，电话<PHONE_1>，在城东支行",
+                "inform",
+                span("name", "姓周", "周"),
+                span("phone", "<PHONE_1>"),
+                HERE,
+            ),
+            say("我在城东支行", "inform", HERE),
+        ],
+    )
+    def test_who_and_where_alone_are_none(self, message: Turn) -> None:
+        assert after(message).narrative_raw is None
+
+    @pytest.mark.parametrize(
+        ("message", "kept"),
+        [
+            (say("在柳园支行", "inform", at("B4", "柳园支行")), True),
+            (say("在城东支行", "inform", HERE), False),
+            (say("不对，是柳园支行", "correct", at("B4", "柳园支行")), False),  # put right, nothing is lost
+        ],
+    )
+    def test_a_fact_that_differs_is_kept_in_its_words(self, message: Turn, kept: bool) -> None:
+        told = f"{STORY}\n{message.text}" if kept else STORY
+        assert after(message, whole(), "event_time").narrative_raw == told
 
 
 class TestCause:
@@ -107,7 +150,8 @@ class TestCause:
             "metadata": {"now": "2026-11-25T10:00:00+08:00"},
             "understanding": {"cause": ranking},
         }
-        assert read_turn(Tracker("c1", {}, message, [], False, None, {}, "x")).causes == ()
+        turn = read_turn(Tracker("c1", {}, message, [], False, None, {}, "x"))
+        assert (turn.causes, [guessed.code for guessed in turn.possible]) == ((), ["C1"])
 
 
 class TestLevel:
@@ -130,6 +174,12 @@ class TestLevel:
     def test_the_words_that_decided_are_kept_at_the_peak(self, level: int, peak: int, kept: tuple[str, ...]) -> None:
         message = say("投诉到底", "complain", level=level, reasons=("投诉到底", "12378", "曝光", "太"))
         assert after(message, story(level_peak=peak)).trigger_phrases == kept
+
+    def test_a_ticket_holds_only_so_much(self) -> None:
+        full = story(trigger_phrases=tuple("一二三四五六七八九十甲"), level_course=(1, 2) * 20)
+        draft = after(say("啊", "complain", level=3, reasons=("长" * 100, "曝光", "12378")), full)
+        assert draft.trigger_phrases[10:] == ("甲", "长" * 60)
+        assert (len(draft.level_course), draft.level_course[-2:]) == (40, (2, 3))
 
     def test_the_level_after_each_explanation_is_the_first_one_heard(self) -> None:
         told = story(script_ids_used=("X00@1", "X02@1"), explanation_levels={"X00@1": 2})
@@ -215,6 +265,11 @@ class TestFacts:
             ("扣了五块又三块，一共八块", (("五块", "5"), ("三块", "3"), ("八块", "8")), "8"),
             ("好多钱", (("好多钱", "好多钱"),), None),
             ("好多钱，三百", (("好多钱", "好多钱"), ("三百", "300")), "300"),
+            # Yuan and cents, and no more than a ticket takes.
+            ("扣了19块9毛9分9", (("19块9毛9分9", "19.999"),), "20"),
+            ("扣了五千", (("五千", "5E+3"),), "5000"),
+            ("扣了一万亿", (("一万亿", "1000000000000"),), None),
+            ("扣了负五块", (("负五块", "-5"),), None),
         ],
     )
     def test_the_sum_of_the_matter(self, text: str, amounts: tuple[tuple[str, str], ...], amount: str | None) -> None:
@@ -263,6 +318,18 @@ class TestFacts:
         message = say(f"你们听好了，{words}", "complain", span("request", words, "退费"))
         assert after(message, story(), requested).request is wish
 
+    def test_when_to_call_is_not_when_it_happened(self) -> None:
+        message = say("下午三点以后给我回电话", "inform", cue("callback"), span("time", "下午三点", "2026-11-25T15:00"))
+        assert after(message, story(), "event_time").event_time is None
+
+    @pytest.mark.parametrize(("told", "count"), [(8, 8), (100_001, 100_000)])
+    def test_heads_are_counted_as_far_as_a_ticket_can(self, told: int, count: int) -> None:
+        message = say("我们好多人", "inform", span("representative_count", "好多人", told))
+        assert after(message, story(), "representative_count").representative_count == count
+
+    def test_a_name_of_any_length_is_kept_as_long_as_it_fits(self) -> None:
+        assert after(say("我叫", "inform", span("name", "长" * 80)), story(), "name").name == "长" * 60
+
     def test_tags_and_groups_gather(self) -> None:
         message = say("我妈八十了", "complain", span("tag", "12378", "监管"), span("special_group", "八十", "老人"))
         draft = after(message, story(tags=("舆情",), special_group=("残障",)))
@@ -279,6 +346,7 @@ class TestFacts:
         (say("不对，是柳园支行", "deny", at("B4", "柳园支行")), True),
         (say("应该是柳园支行", "inform", at("B4", "柳园支行")), True),
         (say("金额打错了，应该是300", "inform", span("amount", "300", "300")), True),
+        (say("金额写错了 是300", "inform", span("amount", "300", "300")), True),
     ],
 )
 def test_is_correction(message: Turn, corrects: bool) -> None:

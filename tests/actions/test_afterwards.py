@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from actions.afterwards import ActionSupplement, is_another_matter
+from actions.bridge import FiledTicket
 from actions.submit import after_filing
 from actions.tracker import Memory, Span, Turn
 from contract.playbook import Playbook
@@ -101,16 +102,26 @@ class TestWords:
         ("message", "event"),
         [
             (say("他还骂人", "complain"), {}),
-            (say("下午三点给我回电话", "inform", cue("callback"), span("time", "下午三点", "2026-11-25T15:00")), {}),
+            (say("下午三点给我回电话", "inform", cue("callback"), span("time", "下午三点", "2026-11-25T15:00")), {"callback": True}),
             (say("我找到录音了", "inform", cue("evidence")), {"evidence": True}),
             (say("电话<PHONE_1>", "inform", span("phone", "<PHONE_1>", "<PHONE_1>")), {}),  # no fact of the matter
             (
                 say("前天在城东也是，扣了三百", "inform", WHEN, HERE, span("amount", "三百", "300")),
-                {"facts": {"branch": "B1", "branch_name": "城东支行", "event_time": "2026-11-23", "amount": "300"}},
+                {
+                    "facts": {
+                        "branch": "B1", "branch_name": "城东支行", "event_time": "2026-11-23", "event_time_text": "前天",
+                        "amount": "300",
+                    }
+                },
+            ),
+            (say("就那阵子", "inform", span("time", "那阵子")), {"facts": {"event_time_text": "那阵子"}}),
+            (
+                say("找到录音了，给我回电话", "inform", cue("evidence"), cue("callback")),
+                {"evidence": True, "callback": True},
             ),
             (say("我要道歉", "inform", span("request", "道歉", "道歉")), {"facts": {"request": "道歉"}}),
         ],
-    )
+    )  # fmt: skip
     async def test_are_added_with_their_facts(self, message: Turn, event: dict[str, Any], playbook: Playbook) -> None:
         await supplement(playbook, message, bridge := FakeBridge())
         assert bridge.events == [
@@ -153,6 +164,31 @@ class TestWords:
         assert slots_of(events) == {"requested_slot": None}
 
 
+class TestToldAgain:
+    AGAIN = say("我还是要投诉那件事，柜员骂我", "complain", cue("again"), causes=(guess("C2a"),))
+
+    @pytest.mark.parametrize(
+        ("answer", "line"),
+        [
+            (receipt(merged=True), "utter_merged"),
+            (receipt(merged=True, clock_restarted=True), "utter_merged_restarted"),
+            (receipt(ticket_no="TS2"), "utter_filed"),  # the old one had ended
+        ],
+    )
+    async def test_is_filed_and_counts_from_then_on(self, answer: FiledTicket, line: str, playbook: Playbook) -> None:
+        spoken, events = await supplement(playbook, self.AGAIN, bridge := FakeBridge(filed=answer))
+        ((ticket, key),) = bridge.tickets
+        assert (ticket.cause_l1, ticket.cause_l2, ticket.phone, key) == ("C5", None, "<PHONE_1>", "c1:2")
+        assert spoken.lines == [line]
+        assert spoken.line(line)["ticket_no"] == answer.ticket_no
+        slots = slots_of(events)
+        assert (slots.get("ticket_no", TICKET), slots["form_run"]) == (answer.ticket_no, 3)
+
+    async def test_without_a_phone_nothing_would_join_it(self, playbook: Playbook) -> None:
+        await supplement(playbook, self.AGAIN, bridge := FakeBridge(), replace(FILED, ticket_phone_tail=None))
+        assert (bridge.tickets, bridge.kinds) == ([], ["comment"])
+
+
 class TestCorrections:
     @pytest.mark.parametrize(
         "message",
@@ -168,14 +204,17 @@ class TestCorrections:
     @pytest.mark.parametrize(
         ("message", "corrected"),
         [
-            (say("不对，是前天", "correct", WHEN), {"event_time": "2026-11-23"}),
+            (say("不对，是前天", "correct", WHEN), {"event_time": "2026-11-23", "event_time_text": "前天"}),
             (say("应该是柳园支行", "inform", THERE), {"branch": "B4", "branch_name": "柳园支行"}),
+            # The other half of the old fact would stay beside the new one.
+            (say("不对，是那阵子", "correct", span("time", "那阵子")), {"event_time": None, "event_time_text": "那阵子"}),
+            (say("不对，是菜市场那家", "correct", at(None, "菜市场那家")), {"branch": None, "branch_name": "菜市场那家"}),
             (say("改一下电话<PHONE_2>", "inform", cue("change:phone"), span("phone", "<PHONE_2>", "<PHONE_2>")), {"phone": "<PHONE_2>"}),
             (say("不是五百，是五百五", "correct", span("amount", "五百", "500"), span("amount", "五百五", "550")), {"amount": "550"}),
         ],
     )  # fmt: skip
     async def test_the_fact_is_put_right_and_the_words_are_kept(
-        self, message: Turn, corrected: dict[str, str], playbook: Playbook
+        self, message: Turn, corrected: dict[str, str | None], playbook: Playbook
     ) -> None:
         spoken, _ = await supplement(playbook, message, bridge := FakeBridge())
         assert bridge.kinds == ["correct", "comment"]

@@ -12,6 +12,7 @@ from tests.actions.parts import FakeBridge, Spoken, at, branch, cue, memory, say
 
 OUTSIDE = replace(memory(), form_active=False)
 IN_FORM = memory(story(), "branch")
+WITH_TICKET = replace(OUTSIDE, ticket_no="TS1")
 HERE = at("B1", "城东支行")
 
 
@@ -37,6 +38,7 @@ def answered(playbook: Playbook, turn: Turn, known: Memory = OUTSIDE, **facts: A
         (say("投诉要多久", "inquire", cue("how_long")), OUTSIDE, "utter_how_long"),
         (say("要多久", "inquire", cue("how_long")), IN_FORM, "utter_how_long"),
         (say("然后呢", "inquire", cue("what_next")), IN_FORM, "utter_what_next"),
+        (say("截图怎么发给你们", "inquire", cue("evidence")), OUTSIDE, "utter_evidence_how"),
     ],
 )
 def test_never_guessed(message: Turn, known: Memory, line: str, playbook: Playbook) -> None:
@@ -49,6 +51,8 @@ def test_never_guessed(message: Turn, known: Memory, line: str, playbook: Playbo
     [
         (say("监管电话多少？", "inquire"), OUTSIDE, ["utter_complain_here"], ("12378", "12363", "权利")),
         (say("监管电话多少？", "inquire"), IN_FORM, [], ("12378", "12363", "权利")),
+        (say("监管电话多少？", "inquire"), WITH_TICKET, [], ("12378", "12363", "权利")),
+        (say("答复我不认怎么办", "inquire"), WITH_TICKET, [], ("核查", "调解", "12378")),
         (say("可以匿名吗", "inquire"), OUTSIDE, [], ("工单号",)),
     ],
 )

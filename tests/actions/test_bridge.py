@@ -7,7 +7,7 @@ from typing import Any
 import httpx
 import pytest
 
-from actions.bridge import Bridge, BridgeUnavailableError
+from actions.bridge import Bridge, BridgeUnavailableError, TicketRefusedError
 from contract.ticket import TicketCreate
 
 _BRANCH = {"code": "B1", "name": "城东支行", "hours": [{"days": "1-5", "open": "09:00", "close": "17:00"}]}
@@ -100,7 +100,6 @@ class TestFiling:
         ("status", "body"),
         [
             (500, {}),
-            (422, {}),
             (503, {}),
             (201, {}),
             (409, {"error": {}}),
@@ -110,6 +109,11 @@ class TestFiling:
     async def test_without_a_number_the_turn_fails(self, status: int, body: dict[str, Any]) -> None:
         speaker = Bridge("http://api", "secret", httpx.MockTransport(Tickets(status, body)))
         with pytest.raises(BridgeUnavailableError):
+            await speaker.file_ticket(TicketCreate(), "c1:1")
+
+    async def test_a_value_that_is_not_taken_is_no_failure_of_the_bridge(self) -> None:
+        speaker = Bridge("http://api", "secret", httpx.MockTransport(Tickets(422)))
+        with pytest.raises(TicketRefusedError):
             await speaker.file_ticket(TicketCreate(), "c1:1")
 
     @pytest.mark.parametrize(

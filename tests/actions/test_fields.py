@@ -28,6 +28,7 @@ class TestNextField:
             (story(cause_l1="C3", cause_l2="C3d"), "event_time"),  # a call has no branch
             (story(cause_l1="C10", cause_l2="C10a"), "product"),
             (story(cause_l1="C10", cause_l2="C10a", product="信用卡"), "amount"),
+            (TicketDraft(narrative_raw="我要匿名投诉，别留我的名字", cause_l1="C99"), "narrative"),
             (story(cause_l1="C99", cause_l2=None), "narrative"),  # too short to make a cause of
             (
                 story(
@@ -53,8 +54,8 @@ class TestNextField:
         [
             ({"branch": 1}, "branch"),
             ({"branch": 2}, "event_time"),
-            ({"asked": "branch branch branch"}, "branch"),
-            ({"asked": "branch branch branch branch"}, "event_time"),
+            ({"asked": "branch " * 5}, "branch"),
+            ({"asked": "branch " * 6}, "event_time"),
             ({"skipped": "branch"}, "event_time"),
             ({"skipped": "branch event_time request name phone"}, "confirm"),
         ],

@@ -17,6 +17,7 @@ from tests.actions.parts import (
     cue,
     follows,
     memory,
+    pressed,
     progress,
     receipt,
     say,
@@ -33,12 +34,19 @@ STRANGER = replace(memory(), form_active=False)
 NUMBER = span("ticket_no", TICKET.lower(), TICKET.lower())
 OPENED: dict[str, Any] = {"lookup_ticket_no": TICKET, "lookup_phone_tail": "1234"}
 HOW_FAR = say("到哪一步了", "query_progress")
-FORGOTTEN = dict.fromkeys(("lookup_ticket_no", "lookup_phone_tail", "lookup_tries", "lookup_purpose"))
+FORGOTTEN = dict.fromkeys(("lookup_ticket_no", "lookup_phone_tail", "lookup_tries", "lookup_purpose", "lookup_sure"))
+SURE: dict[str, Any] = {**OPENED, "lookup_sure": True}
 
 
 async def look_up(turn: Turn, known: Memory = STRANGER, **slots: Any) -> tuple[Spoken, dict[str, Any]]:
     spoken = Spoken()
     events = await ValidateProgressForm().run(spoken, tracker(turn, known, **slots), {})
+    return spoken, slots_of(events)
+
+
+async def take_back(turn: Turn, known: Memory = STRANGER, **slots: Any) -> tuple[Spoken, dict[str, Any]]:
+    spoken = Spoken()
+    events = await ValidateWithdrawForm().run(spoken, tracker(turn, known, **slots), {})
     return spoken, slots_of(events)
 
 
@@ -135,13 +143,59 @@ class TestLookup:
         assert found["lookup_purpose"] == purpose
 
     async def test_a_withdrawal_asks_for_the_same(self) -> None:
-        spoken = Spoken()
-        await ValidateWithdrawForm().run(spoken, tracker(say("我要撤回", "withdraw")), {})
+        spoken, _ = await take_back(say("我要撤回", "withdraw"))
         assert spoken.asks == ["ticket_no"]
 
     def test_both_forms_are_heard(self) -> None:
         names = [ValidateProgressForm().name(), ValidateWithdrawForm().name()]
         assert names == ["validate_progress_form", "validate_withdraw_form"]
+
+
+class TestMakingSure:
+    PLAIN = say("我要撤回投诉", "withdraw", cue("withdraw"), cue("withdraw_plain"))
+    UNSURE = say("算了", "withdraw", cue("withdraw"))
+
+    async def test_said_plainly_it_is_not_asked_again(self) -> None:
+        for message, slots in ((self.PLAIN, OPENED), (say("1234", "inform"), SURE)):
+            spoken, found = await take_back(message, **slots)
+            assert (spoken.said, found["requested_slot"], found["lookup_sure"]) == ([], None, True)
+
+    async def test_plain_words_count_from_the_first_message_on(self) -> None:
+        spoken, found = await take_back(self.PLAIN)
+        assert (spoken.asks, found["lookup_sure"]) == (["ticket_no"], True)
+
+    @pytest.mark.parametrize("message", [UNSURE, say("这事能不能撤回啊", "withdraw", cue("withdraw"))])
+    async def test_else_one_closed_question_comes_first(self, message: Turn) -> None:
+        spoken, found = await take_back(message, **OPENED)
+        assert spoken.lines == ["utter_ask_withdraw"]
+        assert (spoken.asks, spoken.buttons) == (["confirm"], ["withdraw:yes", "withdraw:no"])
+        assert (found["requested_slot"], found["lookup_sure"]) == ("lookup_sure", None)
+
+    async def test_in_the_conversation_that_filed_it_too(self) -> None:
+        spoken, _ = await take_back(self.UNSURE, FILED)
+        assert spoken.lines == ["utter_ask_withdraw"]
+
+    @pytest.mark.parametrize(
+        ("message", "sure"),
+        [
+            (pressed("withdraw:yes", "撤回"), True),
+            (replace(pressed("withdraw:no", "不撤，接着办"), intent="deny"), False),
+            (say("对", "affirm"), True),
+            (say("是的", "nlu_fallback"), True),
+            (say("撤", "withdraw", cue("withdraw")), True),
+            (say("不撤", "withdraw", cue("keep")), False),
+            (say("不要了", "deny"), False),
+            (say("我再想想", "inform"), False),
+            (say("他们一直没人理我", "complain"), False),
+        ],
+    )
+    async def test_only_a_yes_to_it_is_one(self, message: Turn, sure: bool) -> None:
+        spoken, found = await take_back(message, **OPENED, requested_slot="lookup_sure")
+        assert (spoken.said, found["requested_slot"], found["lookup_sure"]) == ([], None, sure)
+
+    async def test_a_query_needs_none(self) -> None:
+        spoken, found = await look_up(HOW_FAR, **OPENED)
+        assert (spoken.said, found["requested_slot"]) == ([], None)
 
 
 class TestNotShown:
@@ -167,7 +221,7 @@ class TestNotShown:
         assert (spoken.lines, bridge.lookups) == (["utter_lookup_unknown"], [(TICKET, "1234", "c1")])
 
     async def test_nothing_is_withdrawn_that_cannot_be_opened(self, playbook: Playbook) -> None:
-        for found, slots in ((progress(), {}), (None, OPENED)):
+        for found, slots in ((progress(), {}), (None, SURE)):
             spoken, _ = await withdraw(playbook, bridge := FakeBridge(found=found), **slots)
             assert bridge.events == []
             assert len(spoken.lines) == 1
@@ -239,20 +293,25 @@ class TestReview:
     REJECTS = say("处理结果我不服", "query_progress", cue("dissatisfied"))
 
     @pytest.mark.parametrize(
-        ("refused", "kinds", "line"),
+        ("state", "refused", "kinds", "lines"),
         [
-            ({"review"}, ["review", "comment"], "utter_review_noted"),  # still running: the words are kept
-            (set(), ["review"], "utter_review_requested"),
+            # Still running: the words are kept.
+            ("new", {"review"}, ["review", "comment"], ["utter_review_noted"]),
+            ("accepted", {"review"}, ["review", "comment"], ["utter_review_noted"]),
+            ("resolved", set(), ["review"], ["utter_review_requested"]),
+            # Ended: nothing is going on that it could be noted for.
+            ("closed", {"review"}, ["review", "comment"], []),
+            ("withdrawn", {"review", "comment"}, ["review", "comment"], []),
         ],
     )
     async def test_is_asked_for_and_the_routes_are_told(
-        self, refused: set[str], kinds: list[str], line: str, playbook: Playbook
+        self, state: str, refused: set[str], kinds: list[str], lines: list[str], playbook: Playbook
     ) -> None:
-        bridge = FakeBridge(found=progress(), refused=refused)
+        bridge = FakeBridge(found=progress(state=state), refused=refused)
         spoken, _ = await ask(playbook, self.REJECTS, bridge, **OPENED, lookup_purpose="review")
         assert bridge.kinds == kinds
         assert {event["text"] for _, event, _ in bridge.events} == {self.REJECTS.text}
-        assert spoken.lines == [line]
+        assert spoken.lines == lines
         assert all(route in "".join(spoken.texts) for route in ("核查", "调解", "起诉", "12378"))
 
 
@@ -274,12 +333,12 @@ class TestBackToIntake:
 
 class TestWithdraw:
     async def test_a_closed_ticket_stays(self, playbook: Playbook) -> None:
-        spoken, events = await withdraw(playbook, FakeBridge(found=progress(), refused={"withdraw"}), FILED, **OPENED)
+        spoken, events = await withdraw(playbook, FakeBridge(found=progress(), refused={"withdraw"}), FILED, **SURE)
         assert spoken.lines == ["utter_withdraw_refused"]
         assert "ticket_no" not in slots_of(events)
 
     async def test_ends_today_and_nobody_asks_why(self, playbook: Playbook) -> None:
-        spoken, events = await withdraw(playbook, bridge := FakeBridge(found=progress()), **OPENED)
+        spoken, events = await withdraw(playbook, bridge := FakeBridge(found=progress()), **SURE)
         assert bridge.events == [(TICKET, {"type": "withdraw", "from_customer": True}, f"c1:withdraw:{TICKET}")]
         told = "".join(spoken.texts)
         assert TICKET in told
@@ -287,11 +346,21 @@ class TestWithdraw:
         assert slots_of(events) == FORGOTTEN
 
     async def test_the_own_ticket_is_forgotten(self, playbook: Playbook) -> None:
-        _, events = await withdraw(playbook, FakeBridge(found=progress()), FILED, lookup_ticket_no=TICKET)
-        assert slots_of(events) == FORGOTTEN | {"ticket_no": None, "ticket_cause": None}
+        _, events = await withdraw(
+            playbook, FakeBridge(found=progress()), FILED, lookup_ticket_no=TICKET, lookup_sure=True
+        )
+        gone = dict.fromkeys(("ticket_no", "ticket_cause", "ticket_branch", "ticket_phone_tail"))
+        assert slots_of(events) == FORGOTTEN | gone
+
+    @pytest.mark.parametrize("sure", [None, False])
+    async def test_without_a_yes_it_goes_on(self, sure: bool | None, playbook: Playbook) -> None:
+        bridge = FakeBridge(found=progress())
+        spoken, events = await withdraw(playbook, bridge, FILED, lookup_ticket_no=TICKET, lookup_sure=sure)
+        assert (spoken.lines, bridge.events) == (["utter_not_withdrawn"], [])
+        assert slots_of(events) == FORGOTTEN
 
     async def test_twice_is_once(self, playbook: Playbook) -> None:
         bridge = FakeBridge(found=progress())
-        await withdraw(playbook, bridge, **OPENED)
-        await withdraw(playbook, bridge, **OPENED)
+        await withdraw(playbook, bridge, **SURE)
+        await withdraw(playbook, bridge, **SURE)
         assert len({key for _, _, key in bridge.events}) == 1

@@ -8,7 +8,7 @@ import pytest
 from actions.handover import ActionHandover, ActionOfferHuman
 from actions.tracker import Memory
 from contract.playbook import Playbook
-from tests.actions.parts import FakeBridge, Spoken, memory, say, slots_of, story, tracker
+from tests.actions.parts import FakeBridge, Spoken, memory, say, slots_of, story, tracker, whole
 
 OUTSIDE = replace(memory(), form_active=False)
 
@@ -20,6 +20,9 @@ OUTSIDE = replace(memory(), form_active=False)
         (OUTSIDE, True, ["utter_human_available", "utter_tell_while_waiting"]),
         (memory(story(), "branch"), True, ["utter_human_available"]),  # the open question waits
         (memory(), True, ["utter_human_available"]),
+        # Nobody is there: the intake goes on, and the question is put again.
+        (memory(story(), "branch"), False, ["utter_human_unavailable", "utter_again_branch"]),
+        (memory(whole(), "confirm"), False, ["utter_human_unavailable"]),
     ],
 )
 async def test_a_human_is_called(before: Memory, there: bool, lines: list[str]) -> None:

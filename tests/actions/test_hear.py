@@ -38,7 +38,7 @@ class TestReaction:
             (asked("branch"), say("在城东支行啊，你好", "greet", HERE)),
             (asked("branch"), say("不想说是谁，就城东支行", "deny", HERE)),
             # Not accepted, before anything was explained.
-            (asked("branch"), say("这算什么话", "complain", cue("rejects"))),
+            (asked("branch"), say("算什么话", "complain", cue("rejects"))),
             # There is no question before the first.
             (asked("branch"), say("上一步", "inform", cue("back"))),
             (asked("branch"), say("嗯", "affirm")),
@@ -88,6 +88,7 @@ class TestReaction:
             (say("可以匿名吗", "inquire", cue("anonymous")), Reaction(script="X32")),
             (say("要多久", "inquire", cue("how_long")), line("utter_how_long")),
             (say("然后呢", "inquire", cue("what_next")), line("utter_what_next")),
+            (say("你们会不会报复我", "inquire", cue("afraid")), line("utter_no_effect")),
             (say("周六开门吗", "inquire"), line("answer")),
             (say("办到哪了", "query_progress"), line("answer")),
             (say("12378是什么电话", "complain"), Reaction(script="X27")),
@@ -134,6 +135,39 @@ class TestReaction:
     def test_more_of_the_story(self, before: Memory, message: Turn, reaction: Reaction) -> None:
         assert listen(before, message)[1] == reaction
 
+    def test_who_leaves_for_the_regulator_loses_nothing(self) -> None:
+        message = say("不登记了，我直接打12378", "withdraw", cue("withdraw"), level=3)
+        for before in (asked("branch"), memory(whole(), "confirm")):
+            now, reaction = listen(before, message)
+            assert reaction == line("utter_left_open", holds=True)
+            assert now.draft.narrative_raw == STORY
+
+    @pytest.mark.parametrize(
+        ("message", "kept"),
+        [
+            (say("不登记了，我不想弄了", "withdraw", cue("withdraw"), level=2), ANSWER),
+            (say("我直接打12378", "complain", level=3), ANSWER),
+        ],
+    )
+    def test_who_does_not_leave_is_heard_as_before(self, message: Turn, kept: Reaction) -> None:
+        assert listen(asked("branch"), message)[1] == kept
+
+    @pytest.mark.parametrize(
+        ("message", "changed"),
+        [
+            (say("姓写错了 是生姜的姜", "correct", cue("change:name"), cue("misspoke")), {"name": "姜"}),
+            (say("金额错了 是55不是50", "correct", cue("change:amount"), span("amount", "50", "50")), {"amount": "55"}),
+            (say("金额错了，是55", "correct", cue("change:amount")), {"amount": "55"}),
+            # What was understood as an amount is surer than digits.
+            (say("金额错了，不是50块，是55块", "correct", cue("change:amount"), span("amount", "50块", "50"), span("amount", "55块", "55")), {"amount": "55"}),
+            (say("金额错了，是1万2", "correct", cue("change:amount"), span("amount", "1万2", "12000")), {"amount": "12000"}),
+        ],
+    )  # fmt: skip
+    def test_an_order_to_change_may_bring_what_is_right(self, message: Turn, changed: dict[str, str]) -> None:
+        now, reaction = listen(memory(whole(name="江", amount="50"), "confirm"), message)
+        assert now.draft.model_dump(include=set(changed)) == changed
+        assert reaction == line("utter_corrected")
+
     @pytest.mark.parametrize(
         ("before", "message"),
         [
@@ -147,6 +181,38 @@ class TestReaction:
         assert (now.draft.branch, reaction.line) == ("B4", "utter_corrected")
 
 
+class TestSecondMatter:
+    OTHER = "还有另一件事，手机银行也登不上去"
+
+    @pytest.mark.parametrize("intent", ["complain", "inform", "nlu_fallback"])
+    def test_is_kept_aside_whole(self, intent: str) -> None:
+        message = say(self.OTHER, intent, cue("second_matter"), HERE, causes=(guess("C6c"),))
+        now, reaction = listen(asked("branch"), message)
+        assert reaction == line("utter_later")
+        assert (now.draft.narrative_raw, now.draft.branch, now.requested) == (STORY, None, "branch")
+        assert now.later is not None
+        told = (now.later["narrative_raw"], now.later["cause_l2"], now.later["branch"])
+        assert told == (self.OTHER, "C6c", "B1")
+
+    @pytest.mark.parametrize(
+        ("before", "message"),
+        [
+            (asked("branch"), say(OTHER, "inquire", cue("second_matter"))),
+            (asked("branch"), say("还有另一件事", "inform", cue("second_matter"))),  # nothing is told yet
+            (asked("narrative"), say(OTHER, "complain", cue("second_matter"))),
+        ],
+    )
+    def test_is_none(self, before: Memory, message: Turn) -> None:
+        assert listen(before, message)[0].later is None
+
+    def test_a_third_one_goes_with_the_second(self) -> None:
+        third = "第三个，信用卡年费也是乱扣"
+        before = asked("branch")
+        for words in (self.OTHER, third):
+            before, _ = listen(before, say(words, "inform", cue("second_matter")))
+        assert (before.later or {})["narrative_raw"] == f"{self.OTHER}\n{third}"
+
+
 class TestAnswers:
     @pytest.mark.parametrize(
         ("field", "message"),
@@ -155,7 +221,9 @@ class TestAnswers:
             ("name", say("那个提交时间", "inform")),
             ("name", say("我不知道啊", "inform")),
             ("name", say("随便吧，就是那个谁谁谁", "inform")),
-            ("name", say("赵", "nlu_fallback")),
+            ("name", say("不", "deny")),
+            ("name", say("嗯", "affirm", cue("silence"))),
+            ("name", say("写错了", "correct", cue("misspoke"))),
             # No wish.
             ("request", say("他当时就是不给我退", "complain")),
             ("request", say("你们什么时候给我退？", "inquire")),
@@ -179,6 +247,11 @@ class TestAnswers:
         ("field", "message", "stored"),
         [
             ("name", say("姓乔", "inform"), {"name": "乔"}),
+            ("name", say("邝", "nlu_fallback"), {"name": "邝"}),
+            ("name", say("单（读善）", "inform"), {"name": "单"}),
+            ("name", say("叫我小麻就行 就姓麻", "nlu_fallback"), {"name": "小麻"}),
+            ("name", say("就叫我老王吧", "chitchat"), {"name": "老王"}),
+            ("name", say("免贵姓第五", "inform", span("name", "姓第五", "第五")), {"name": "第五"}),
             ("name", say("王女士就行", "inform"), {"name": "王女士"}),
             ("name", say("喊我老李就行", "chitchat"), {"name": "老李"}),
             ("name", say("李会计", "nlu_fallback"), {"name": "李会计"}),
@@ -187,11 +260,16 @@ class TestAnswers:
             ("branch", say("菜市场对面那家", "inform"), {"branch": None, "branch_name": "菜市场对面那家"}),
             ("branch", say("城东", "inform", HERE), {"branch": "B1", "branch_name": "城东支行"}),
             ("event_time", say("过完年那阵", "inform"), {"event_time": None, "event_time_text": "过完年那阵"}),
+            ("event_time", say("平时都这样", "complain"), {"event_time": None, "event_time_text": "平时都这样"}),
+            ("event_time", say("记不清了", "skip"), {"event_time": None, "event_time_text": "记不清了"}),
             ("product", say("那个定存宝", "inform"), {"product": "那个定存宝"}),
             ("request", say("把门口的牌子换掉", "inform"), {"request": Request.OTHER, "customer_quote": "把门口的牌子换掉"}),
             ("request", say("别再这样对老人", "complain"), {"request": Request.OTHER, "customer_quote": "别再这样对老人"}),
             ("request", say("讨个公道", "inform"), {"request": Request.OTHER, "customer_quote": "讨个公道"}),
             ("request", say("道歉", "inform", span("request", "道歉", "道歉")), {"request": Request.APOLOGY, "customer_quote": "道歉"}),
+            # A wish, whatever it is heard as.
+            ("request", say("把多扣的退给我", "skip"), {"request": Request.REFUND, "customer_quote": "把多扣的退给我"}),
+            ("request", say("不要钱，就要道歉", "deny"), {"request": Request.APOLOGY, "customer_quote": "不要钱，就要道歉"}),
             ("authorization", say("没有", "deny"), {"authorization": "none"}),
             ("authorization", say("有的", "affirm"), {"authorization": "promised"}),
             ("representative_count", say("大概十五个人", "inform"), {"representative_count": 15}),
@@ -276,7 +354,12 @@ class TestVerifying:
 class TestBookkeeping:
     @pytest.mark.parametrize(
         ("message", "correcting"),
-        [(say("城东支行", "inform", HERE), False), (say("你好", "greet"), False), (say("说错了", "correct"), True)],
+        [
+            (say("城东支行", "inform", HERE), False),
+            (say("你好", "greet"), False),
+            (say("说错了", "correct"), True),
+            (say("改一下金额", "inform", cue("change:amount")), True),
+        ],
     )
     def test_correcting_lasts_one_message(self, message: Turn, correcting: bool) -> None:
         assert listen(memory(story(), "branch", correcting=True), message)[0].correcting is correcting

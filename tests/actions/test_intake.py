@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from actions import fields
 from actions.intake import IntakeTurn, ValidateComplaintForm
 from actions.picked import CONFIRMED
 from actions.tracker import Memory, Turn
@@ -207,6 +208,13 @@ class TestHumans:
         assert ("12378" in "".join(first.texts), "12378" in "".join(second.texts)) == (True, False)
         assert now.draft.script_ids_used == ("X27@1",)
 
+    @pytest.mark.parametrize("there", [False, True])
+    def test_at_level_3_somebody_who_is_there_looks_in(self, there: bool, playbook: Playbook) -> None:
+        threat = say("我去12378告你们", "complain", level=3, human_available=there)
+        now, spoken = play(playbook, memory(story(), "branch", asked=("branch",)), threat)
+        alerted = {"handover": {"reason": "level", "alert": False}} in [it.get("json_message") for it in spoken.said]
+        assert (alerted, now.requested) == (there, "branch")
+
     @pytest.mark.parametrize(("there", "line"), [(False, "utter_human_unavailable"), (True, "utter_human_available")])
     def test_whether_one_is_there_is_said_honestly(self, there: bool, line: str, playbook: Playbook) -> None:
         before = memory(story(), "branch", asked=("branch",))
@@ -295,7 +303,7 @@ class TestWholeConversations:
 
     def test_whoever_talks_of_other_things_comes_to_the_read_back(self, playbook: Playbook) -> None:
         now, _ = conversation(playbook, say(STORY, "complain", causes=(guess("C5a"),)))
-        for _ in range(4 * 5):
+        for _ in range(fields.MAX_ASKED * 5):
             now, _ = play(playbook, now, say("今天天气不错", "chitchat"))
         assert now.requested == "confirm"
 

@@ -7,7 +7,7 @@ import pytest
 from actions.nature import paper, with_case
 from actions.tracker import Turn
 from contract.ticket import Nature, Request, TicketDraft
-from tests.actions.parts import cue, say, story
+from tests.actions.parts import at, cue, say, span, story
 
 SUGGESTS = cue("suggestion", "建议")
 
@@ -30,7 +30,14 @@ class TestNature:
             ),
             (say("建议你们道歉", "complain", SUGGESTS), TicketDraft(request=Request.APOLOGY)),
             (say("太差了", "complain"), None),
-            (say("太差了", "complain", level=1), story(nature=Nature.SUGGESTION)),
+            (say("太差了", "complain", level=2), story(nature=Nature.SUGGESTION)),
+            (say("太差了", "complain"), story(nature=Nature.SUGGESTION, request=Request.APOLOGY)),
+            (
+                say("不是举报，就是普通投诉", "deny", cue("plain_complaint")),
+                story(nature=Nature.TIP_OFF, cause_l1="C8"),
+            ),
+            (say("不是建议，是投诉", "deny", cue("plain_complaint")), story(nature=Nature.SUGGESTION)),
+            (say("不算举报", "inform", cue("plain_complaint"), cue("tip_off")), story(cause_l1="C8", anonymous=True)),
             (say("他不理人", "complain"), story(nature=Nature.PRAISE)),
         ],
     )
@@ -54,6 +61,8 @@ class TestNature:
                 Nature.SUGGESTION,
             ),
             (say("中午人最多", "complain"), story(nature=Nature.SUGGESTION), Nature.SUGGESTION),
+            (say("中午人最多", "complain", level=1), story(nature=Nature.SUGGESTION), Nature.SUGGESTION),
+            (say("他收人家红包", "complain"), story(cause_l1="C8", anonymous=True), Nature.TIP_OFF),
         ],
     )
     def test_is_something_else(self, message: Turn, draft: TicketDraft | None, nature: Nature) -> None:
@@ -98,6 +107,18 @@ class TestPeople:
     def test_anonymous(self, message: Turn, anonymous: bool) -> None:
         assert case(message, story()).anonymous is anonymous
 
+    @pytest.mark.parametrize(
+        ("message", "anonymous"),
+        [
+            (say("城东支行", "inform", at("B1", "城东支行")), True),
+            (say("我姓周", "inform", span("name", "姓周", "周")), False),
+            (say("电话<PHONE_1>", "inform", span("phone", "<PHONE_1>")), False),
+            (say("电话<PHONE_1>，别写名字", "inform", span("phone", "<PHONE_1>"), cue("anonymous")), True),
+        ],
+    )
+    def test_who_gives_name_or_phone_is_no_longer(self, message: Turn, anonymous: bool) -> None:
+        assert case(message, story(anonymous=True)).anonymous is anonymous
+
     def test_anonymous_stays(self) -> None:
         assert case(say("城东支行"), story(anonymous=True)).anonymous
 
@@ -114,6 +135,21 @@ class TestPeople:
     def test_tags(self, message: Turn, draft: TicketDraft, tags: tuple[str, ...]) -> None:
         assert case(message, draft).tags == tags
 
+    @pytest.mark.parametrize(
+        ("text", "draft", "count"),
+        [
+            ("六个人", story(tags=("共同投诉",)), 6),
+            ("我们15户都这样", story(tags=("共同投诉",)), 15),
+            ("六个人", story(tags=("共同投诉",), representative_count=4), 4),
+            ("就我一个人来", story(tags=("共同投诉",)), None),
+            ("六个人排队", story(), None),  # no joint complaint
+        ],
+    )
+    def test_how_many_join_in_is_heard_whenever_it_is_said(
+        self, text: str, draft: TicketDraft, count: int | None
+    ) -> None:
+        assert case(say(text, "inform"), draft).representative_count == count
+
     def test_a_company(self) -> None:
         assert case(say("我们公司的账户", "complain", cue("corporate"))).customer_type == "对公"
 
@@ -125,6 +161,8 @@ class TestPeople:
     ("name", "used", "answer"),
     [
         ("rejects", (), "unasked"),  # nothing was explained yet
+        ("rejects", ("X00@1", "X27@1", "X28@1", "X32@1"), "unasked"),  # comfort, rights, a case: no explanation
+        ("accepts", ("X00@1",), "unasked"),
         ("wait", ("X02@1",), "unasked"),
         ("rejects", ("X02@1",), "no"),
         ("accepts", ("X02@1",), "yes"),
@@ -132,6 +170,18 @@ class TestPeople:
 )
 def test_what_the_customer_says_to_an_explanation(name: str, used: tuple[str, ...], answer: str) -> None:
     assert case(say("嗯", "inform", cue(name)), story(script_ids_used=used)).accepted_explanation == answer
+
+
+@pytest.mark.parametrize(
+    ("text", "answer"),
+    [
+        ("你们这是敷衍", "no"),
+        ("那天大堂经理就敷衍我，让我在外面太阳底下站了一个多钟头，号也没给", "unasked"),  # what the manager did
+        ("你们刚才那个解释我看就是敷衍人，规定是给谁定的", "no"),  # long, but it names the explanation
+    ],
+)
+def test_in_a_story_these_words_mean_something_else(text: str, answer: str) -> None:
+    assert case(say(text, "complain", cue("rejects")), story(script_ids_used=("X02@1",))).accepted_explanation == answer
 
 
 @pytest.mark.parametrize(

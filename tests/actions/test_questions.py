@@ -37,6 +37,33 @@ def test_asks_for_rights(text: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("text", "names"),
+    [
+        ("我要举报你们行长", False),
+        ("柜员收红包", False),
+        ("我打12378", True),
+        ("我去金监局", True),
+        ("法庭上起诉你们", True),
+    ],
+)
+def test_names_authority(text: str, names: bool) -> None:
+    assert questions.names_authority(text) is names
+
+
+@pytest.mark.parametrize(
+    ("text", "asks"),
+    [
+        ("我对处理结果不满意", False),
+        ("不满意", False),
+        ("如果答复我不认怎么办", True),
+        ("结果不满意还能找谁", True),
+    ],
+)
+def test_asks_for_review(text: str, asks: bool) -> None:
+    assert questions.asks_for_review(text) is asks
+
+
+@pytest.mark.parametrize(
     ("text", "asks"),
     [("柜员骂人", False), ("多少钱", False), ("周六开门吗", True), ("你们几点关门", True), ("营业时间", True)],
 )

@@ -56,6 +56,15 @@ async def test_an_urgent_ticket_with_everything_that_was_told(playbook: Playbook
     assert slots["told"] == ["utter_safety_self_harm"]
 
 
+@pytest.mark.parametrize("channel", ["web", "hotline"])
+async def test_money_being_stolen_is_told_everything_to_do(channel: str, playbook: Playbook) -> None:
+    stolen = say("钱正在往外转", "complain", FRAUD, level=4, channel=channel)
+    spoken, _ = await keep_safe(playbook, stolen, memory(), FakeBridge())
+    assert spoken.lines == ["utter_safety_fraud"]
+    told = "".join(spoken.texts)
+    assert all(step in told for step in ("停卡", "110", "96110", "验证码", "链接"))
+
+
 async def test_a_crowd_may_send_representatives(playbook: Playbook) -> None:
     spoken, _ = await keep_safe(
         playbook, say("我们四十个人堵在门口", "complain", CROWD, level=4), memory(), FakeBridge()
@@ -76,6 +85,23 @@ class TestAfterwards:
         spoken, _ = await keep_safe(playbook, message, self.BEFORE, bridge := FakeBridge())
         assert spoken.lines == ["utter_stay"]
         assert (bridge.tickets, bridge.kinds) == ([], ["comment"])
+
+    async def test_in_other_words_each_time(self, playbook: Playbook) -> None:
+        known, heard = self.BEFORE, []
+        for _ in range(4):
+            spoken, events = await keep_safe(playbook, say("嗯", "affirm"), known, FakeBridge())
+            known = replace(known, told=frozenset(slots_of(events)["told"]))
+            heard += spoken.lines
+        assert heard == ["utter_stay", "utter_stay_again", "utter_stay_here", "utter_stay"]
+
+    @pytest.mark.parametrize(
+        ("told", "line"), [((), "utter_stay_calm"), (("utter_stay_calm",), "utter_stay_calm_again")]
+    )
+    async def test_whoever_threatened_is_calmed(self, told: tuple[str, ...], line: str, playbook: Playbook) -> None:
+        draft = story(narrative_raw=None, level_peak=4, tags=("人身威胁",))
+        before = replace(self.BEFORE, draft=draft, told=frozenset({"utter_safety_violence", *told}))
+        spoken, _ = await keep_safe(playbook, say("听见没有", "complain", level=2), before, FakeBridge())
+        assert spoken.lines == [line]
 
     async def test_another_danger_alerts_again_in_the_same_ticket(self, playbook: Playbook) -> None:
         threat = say("我要砍了他", "complain", THREAT, level=4)

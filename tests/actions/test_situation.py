@@ -111,9 +111,13 @@ class TestSlots:
     def test_numbers_that_are_not_sure_are_not_told(self, playbook: Playbook) -> None:
         assert not {"review_days", "leak_report"} & found(playbook, story()).slots.keys()
 
-    def test_a_figure_is_that_of_the_day_it_happened(self, playbook: Playbook) -> None:
-        assert "first_contact" not in found(playbook, story(event_time="2020-12-31")).slots
-        assert "first_contact" in found(playbook, story(event_time="2021-01-01")).slots
+    def test_the_counters_figures_are_those_of_the_day_it_happened(self, playbook: Playbook) -> None:
+        assert "cash_in_id" not in found(playbook, story(event_time="2022-02-28")).slots
+        assert "loss_written" not in found(playbook, story(event_time="2011-01-07")).slots
+        assert "loss_written" in found(playbook, story(event_time="2011-01-08")).slots
+
+    def test_our_own_times_are_those_of_today(self, playbook: Playbook) -> None:
+        assert found(playbook, story(event_time="2020-12-31")).slots["first_contact"] == "1个工作日"
 
     def test_of_the_incident(self, playbook: Playbook) -> None:
         announced = incident(
@@ -131,7 +135,14 @@ class TestSlots:
             "workaround": "用柜台或热线办理",
         }
 
-    def test_only_the_caller_knows_the_ticket(self, playbook: Playbook) -> None:
+    @pytest.mark.parametrize(
+        ("draft", "number"), [(TicketDraft(), "TS7"), (story(), None)]
+    )  # in a new matter the old number is none
+    def test_the_ticket_of_the_conversation(self, draft: TicketDraft, number: str | None, playbook: Playbook) -> None:
+        told = situation(say("嗯", "inform"), memory(draft, ticket_no="TS7"), world(playbook))
+        assert told.slots.get("ticket_no") == number
+
+    def test_the_caller_knows_the_ticket(self, playbook: Playbook) -> None:
         assert found(playbook, story(), more={"ticket_no": "TS1"}).slots["ticket_no"] == "TS1"
 
     def test_every_name_is_one_that_texts_may_use(self, playbook: Playbook) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from rasa_sdk.executor import CollectingDispatcher
 
-from actions.bridge import Directory, FiledTicket
+from actions.bridge import Directory, FiledTicket, TicketRefusedError
 from actions.picked import CONFIRMED
 from actions.submit import ActionSubmitComplaint, after_filing, summary
 from actions.tracker import Memory, Turn
@@ -19,7 +19,6 @@ from tests.actions.parts import (
     FakeBridge,
     Spoken,
     branch,
-    cue,
     follows,
     incident,
     memory,
@@ -38,6 +37,16 @@ KNOWN = FieldSource(source="known", confidence=1.0)
 
 def confirmed(draft: TicketDraft | None = None, **more: Any) -> Memory:
     return replace(memory(draft or whole(), **more), asked=("phone", CONFIRMED), form_active=False)
+
+
+class RefusesDetails(FakeBridge):
+    """Takes no amount."""
+
+    async def file_ticket(self, ticket: TicketCreate, key: str) -> FiledTicket:
+        answer = await super().file_ticket(ticket, key)
+        if ticket.amount is not None:
+            raise TicketRefusedError
+        return answer
 
 
 async def submit(playbook: Playbook, before: Memory, bridge: FakeBridge, turn: Turn = YES) -> tuple[Spoken, list[Any]]:
@@ -116,6 +125,17 @@ class TestTicket:
     ) -> None:
         ticket = await filed(playbook, confirmed(draft, skipped=frozenset(skipped.split())))
         assert ticket.missing_fields == missing
+
+    async def test_a_detail_that_is_refused_costs_no_ticket(self, playbook: Playbook) -> None:
+        draft = whole(amount="300", cause_secondary="C7", tags=("舆情",), level_peak=2)
+        await submit(playbook, confirmed(draft), bridge := RefusesDetails())
+        (_, first), (ticket, again) = bridge.tickets
+        assert (first, again) == ("c1:1", "c1:1")
+        assert ticket.model_dump(exclude_unset=True).keys() == {
+            "nature", "narrative_raw", "summary", "phone", "name", "anonymous", "cause_l1", "cause_l2", "level", "level_peak",
+            "tags", "conversation_id", "intake_channel", "created_at",
+        }  # fmt: skip
+        assert (ticket.narrative_raw, ticket.phone, ticket.level, ticket.tags) == (STORY, "<PHONE_1>", 2, ("舆情",))
 
     async def test_who_tips_off_wants_it_looked_into(self, playbook: Playbook) -> None:
         ticket = await filed(playbook, confirmed(whole(nature=Nature.TIP_OFF, request=None)))
@@ -209,6 +229,10 @@ class TestWhatStays:
         assert (now.skipped, now.told, now.clarified, now.correcting) == (frozenset(), frozenset(), False, False)
         assert now.form_run == 2
 
+    def test_who_would_not_say_it_is_not_asked_again(self) -> None:
+        before = replace(self.BEFORE, skipped=frozenset({"amount", "phone", "name"}))
+        assert after_filing(before, receipt()).skipped == {"phone", "name"}
+
     def test_of_the_conversation_nothing_is_forgotten(self) -> None:
         now = after_filing(self.BEFORE, receipt())
         assert (now.human_offered, now.rights_told) == (True, True)
@@ -266,5 +290,5 @@ def test_summary(draft: TicketDraft, line: str, playbook: Playbook) -> None:
 
 
 async def test_a_typed_yes_files_like_a_button(playbook: Playbook) -> None:
-    ticket = await filed(playbook, confirmed(), say("确认提交", "affirm", cue("no_more")))
+    ticket = await filed(playbook, confirmed(), say("确认提交", "affirm"))
     assert ticket.narrative_raw == STORY

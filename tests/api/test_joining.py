@@ -216,9 +216,20 @@ async def says(bridge: Bridge, number: str, key: str = "turn-1", **more: Any) ->
         {"facts": {"branch": "长" * 65}},
         {"facts": {"amount": "20"}, "from_customer": False},
         {"evidence": True, "from_customer": False},
+        {"callback": True, "from_customer": False},
         {"facts": {"amount": "20"}, "text": " "},
     ],
-    ids=["no field", "no fact", "no amount", "no request", "too long", "not theirs", "not theirs either", "no words"],
+    ids=[
+        "no field",
+        "no fact",
+        "no amount",
+        "no request",
+        "too long",
+        "not theirs",
+        "no material",
+        "no call",
+        "no words",
+    ],
 )
 async def test_a_comment_with_wrong_facts_changes_nothing(bridge: Bridge, more: dict[str, Any]) -> None:
     first = (await bridge.file()).json()
@@ -278,12 +289,15 @@ async def test_placeholders_of_facts_are_put_back(bridge: Bridge) -> None:
     assert (await read(bridge, number))["staff_described"] == "电话13800138000的那位"
 
 
-async def test_announced_material_counts_once_and_brought_material_again(bridge: Bridge) -> None:
-    number = (await bridge.file()).json()["ticket_no"]
+async def test_announced_material_is_a_promise_and_brought_material_restarts_the_clock(bridge: Bridge) -> None:
+    first = (await bridge.file()).json()
+    number = first["ticket_no"]
+    later(bridge, days=2)
     announced = [(await says(bridge, number, key, evidence=True)).json() for key in ("turn-1", "turn-2")]
-    assert [told["clock_restarted"] for told in announced] == [True, False]
-    assert announced[0]["new_facts"] == ["evidence"]
+    assert [(told["clock_restarted"], told["due_at"]) for told in announced] == [(False, first["due_at"])] * 2
+    assert (await read(bridge, number))["events"][-1]["data"]["evidence"] is True
     assert [(one["kind"], one["met_at"]) for one in (await read(bridge, number))["promises"]] == [("evidence", None)]
     brought = await done(bridge, number, "comment", "agent", text="收到转账截图", from_customer=True, evidence=True)
-    assert brought["clock_restarted"] is True
+    assert (brought["clock_restarted"], brought["new_facts"]) == (True, ["evidence"])
+    assert brought["due_at"] != first["due_at"]
     assert [one["met_at"] is not None for one in brought["promises"]] == [True]

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from tests.api.conftest import Bridge
-from tests.api.test_joining import later
+from tests.api.test_joining import later, says
 from tests.api.test_ticket_events import done
 from tests.api.test_tickets import read
 
@@ -67,6 +67,24 @@ async def test_the_same_promise_is_not_made_twice_while_it_is_open(bridge: Bridg
     await done(bridge, number, "contact", text="已联系")
     await bridge.file(callback_wanted=True, narrative_raw="再打一次")
     assert [one["met_at"] is None for one in (await read(bridge, number))["promises"]] == [False, True]
+
+
+@pytest.mark.parametrize(("body", "kinds"), [({}, ["callback"]), ({"phone": None}, [])], ids=["a phone", "no phone"])
+async def test_a_callback_that_is_asked_for_later(bridge: Bridge, body: dict[str, Any], kinds: list[str]) -> None:
+    filed = (await bridge.file(**body)).json()
+    for key in ("turn-1", "turn-2"):
+        told = (await says(bridge, filed["ticket_no"], key, callback=True)).json()
+        assert told["clock_restarted"] is False
+    promises = (await read(bridge, filed["ticket_no"]))["promises"]
+    assert [promise["kind"] for promise in promises] == kinds
+    assert all(promise["due_at"] == filed["first_contact_due_at"] for promise in promises)
+
+
+async def test_whoever_is_done_with_promises_no_callback(bridge: Bridge) -> None:
+    number = (await bridge.file()).json()["ticket_no"]
+    await done(bridge, number, "withdraw")
+    await says(bridge, number, callback=True)
+    assert (await read(bridge, number))["promises"] == []
 
 
 async def test_a_promise_survives_the_ticket_that_is_merged(bridge: Bridge) -> None:

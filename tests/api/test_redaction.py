@@ -13,6 +13,7 @@ import httpx
 import pytest
 from stdnum import luhn
 
+from api.core.redaction import mask
 from tests.api.conftest import ROOT, Bridge
 from tests.api.fake_bot import FakeBot, Server, answer
 from tests.api.redis_server import free_port
@@ -226,3 +227,8 @@ async def _up(http: httpx.AsyncClient) -> None:
         else:
             return
     raise AssertionError("the bridge did not start")
+
+
+def test_a_placeholder_that_somebody_typed_is_none() -> None:
+    """Or it would read another person's number back."""
+    assert mask("打<PHONE_1>找我", {"<PHONE_1>": "13800138000"}).text == "打‹PHONE_1>找我"

@@ -89,6 +89,12 @@ async def test_a_correction_keeps_the_old_value(bridge: Bridge, number: str) -> 
     assert ticket["events"][-1]["data"]["fields"]["branch"] == {"from": None, "to": "YT002"}
 
 
+async def test_a_corrected_time_takes_the_old_one_along(bridge: Bridge, number: str) -> None:
+    await done(bridge, number, "correct", fields={"event_time": "2026-11-20", "event_time_text": "上周五"})
+    ticket = await done(bridge, number, "correct", fields={"event_time": None, "event_time_text": "那阵子"})
+    assert (ticket["event_time"], ticket["event_time_text"]) == (None, "那阵子")
+
+
 async def test_a_corrected_phone_is_the_one_that_counts(bridge: Bridge, number: str) -> None:
     ticket = await done(bridge, number, "correct", "agent", fields={"phone": "+86 139-0000-0007"})
     assert ticket["phone"] == "13900000007"

@@ -80,10 +80,15 @@ class TestLevelFour:
             (["群体", "资金正在被骗"], "complaint_form"),
             (["资金正在被骗", "自伤"], "action_safety"),
             (["资金正在被骗", "人身威胁"], "action_safety"),
-            (["群体"], "action_safety"),
+            (["群体"], "complaint_form"),
+            (["人身伤害"], "complaint_form"),
+            (["人身伤害", "自伤"], "action_safety"),
+            (["人身威胁"], "action_safety"),
+            (["自伤"], "action_safety"),
+            ([], "action_safety"),  # nobody knows which danger
         ],
     )
-    async def test_only_stolen_money_is_taken_down_afterwards(
+    async def test_whoever_wants_to_hurt_nobody_may_tell_more_afterwards(
         self, conversation: Conversation, actions: ScriptedActions, tags: List[str], expected: str
     ) -> None:
         actions.script("action_safety", answer("先报警", slot("tags", tags)))
@@ -239,6 +244,20 @@ class TestGivingUp:
         assert asked.actions == ["withdraw_form"]
         assert done.actions == ["withdraw_form", "action_withdraw"]
         assert done.form is None
+
+    async def test_who_leaves_for_the_regulator_is_heard_by_the_form(self, conversation: Conversation) -> None:
+        await conversation.say(COMPLAINT)
+
+        turn = await conversation.hear("不登记了，我打12378", "withdraw 3 C03 cue=withdraw")
+
+        assert (turn.actions, turn.form) == (["complaint_form"], "complaint_form")
+
+    @pytest.mark.parametrize("choice", ["withdraw:yes", "withdraw:no"])
+    async def test_whether_it_is_meant_is_for_the_form_to_hear(self, conversation: Conversation, choice: str) -> None:
+        await with_ticket(conversation)
+        await conversation.say(WITHDRAW)
+
+        assert (await conversation.pick(choice)).actions == ["withdraw_form"]
 
     async def test_a_button_is_no_withdrawal(self, conversation: Conversation) -> None:
         await conversation.say(COMPLAINT)
@@ -485,21 +504,38 @@ class TestSomebodyElsesMatter:
 
 
 class TestFactsAsFirstWords:
-    @pytest.mark.parametrize("intent", ["inform", "nlu_fallback"])
-    @pytest.mark.parametrize("fact", ["branch=城东支行", "phone=<PHONE_1>", "name=周"])
+    @pytest.mark.parametrize("intent", ["inform", "nlu_fallback", "greet", "deny", "affirm", "out_of_scope"])
+    @pytest.mark.parametrize("fact", ["branch=城东支行", "phone=<PHONE_1>", "name=周", "amount=300"])
     async def test_they_start_the_form(self, conversation: Conversation, intent: str, fact: str) -> None:
         assert (await conversation.hear("我姓周", f"{intent} {fact}")).actions == ["complaint_form"]
 
-    async def test_with_a_ticket_they_go_to_the_ticket(self, conversation: Conversation) -> None:
+    @pytest.mark.parametrize("intent", ["inform", "greet", "affirm"])
+    async def test_with_a_ticket_they_go_to_the_ticket(self, conversation: Conversation, intent: str) -> None:
         await with_ticket(conversation)
 
-        assert (await conversation.hear("是城东支行", "inform branch=城东支行")).actions == ["action_supplement"]
+        assert (await conversation.hear("是城东支行", f"{intent} branch=城东支行")).actions == ["action_supplement"]
 
-    @pytest.mark.parametrize(("intent", "expected"), [("inquire", "action_answer"), ("greet", "utter_greet")])
-    async def test_a_question_about_a_branch_is_a_question(
-        self, conversation: Conversation, intent: str, expected: str
+    async def test_a_question_about_a_branch_is_a_question(self, conversation: Conversation) -> None:
+        turn = await conversation.hear("城东支行几点开门", "inquire branch=城东支行")
+
+        assert turn.actions == ["action_answer"]
+
+    @pytest.mark.parametrize(
+        ("words", "expected"),
+        [
+            ("praise branch=城东支行", ["complaint_form"]),
+            ("praise person=小李", ["complaint_form"]),
+            ("praise", ["utter_praise"]),
+        ],
+    )
+    @pytest.mark.parametrize("filed", [False, True])
+    async def test_praise_that_says_for_whom_is_a_matter(
+        self, conversation: Conversation, words: str, expected: List[str], filed: bool
     ) -> None:
-        assert (await conversation.hear("城东支行几点开门", f"{intent} branch=城东支行")).actions == [expected]
+        if filed:
+            await with_ticket(conversation)
+
+        assert (await conversation.hear("真好", words)).actions == expected
 
     @pytest.mark.parametrize("intent", ["inform", "correct", "affirm"])
     async def test_what_was_left_open_goes_on_before_an_older_ticket(

@@ -318,7 +318,7 @@ class Walk:
         key = (self.base_url, number)
         if key not in _CONVERSATION_OF:
             _CONVERSATION_OF[key] = self.staff.get(f"/v1/tickets/{number}").json()["conversation_id"]
-        return _CONVERSATION_OF[key] == self.customer.conversation_id
+        return bool(_CONVERSATION_OF[key] == self.customer.conversation_id)
 
     def _check_facts(self) -> None:
         """Everything told so far stands in a ticket or its thread; a second matter's facts wait for their own."""

@@ -21,6 +21,7 @@ def found(text: str, kind: str, intent: str = "complain") -> object:
         ("处理那个柜员", "处理员工"),
         ("赔我误工费", "补偿"),
         ("你们给个说法", "核实"),
+        ("帮我看看咋回事", "核实"),
         ("抓紧给我办", "加快"),
         ("柜员不理我", None),
     ],
@@ -34,6 +35,8 @@ def test_request(text: str, wanted: str) -> None:
     [
         ("我姓周", "inform", "周"),
         ("我叫欧阳静", "inform", "欧阳静"),
+        ("免贵姓厍", "inform", "厍"),  # stands in no list
+        ("我姓啥要你管", "complain", None),
         ("王女士", "inform", "王女士"),
         ("李建国", "inform", "李建国"),
         ("李建国", "affirm", None),

@@ -46,12 +46,27 @@ def test_not_their_own(text: str) -> None:
         "我们五十多个人围在支行门口",
         "钱正在往外转，快冻结",
         "有人晕倒了快叫救护车",
+        "信我写好了，药也买好了，就今天晚上",
+        "遗书都写好了",
+        "我正在给骗子转钱",
     ],
 )
 def test_danger(text: str) -> None:
     assert own(text, 4)
 
 
-@pytest.mark.parametrize("text", ["热死了", "排队排得要死", "前面有120个人", "我同事三个人都办过", "这张卡被偷过"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "热死了",
+        "排队排得要死",
+        "前面有120个人",
+        "我同事三个人都办过",
+        "这张卡被偷过",
+        "投诉信我都写好了，你们柜员态度太差",
+        "降压药都买了，医保卡刷不出来",
+        "我今晚走的飞机，卡被冻结了",
+    ],
+)
 def test_idioms_are_no_danger(text: str) -> None:
     assert not own(text, 4)
