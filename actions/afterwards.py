@@ -34,6 +34,7 @@ _CORRECTABLE = (
     "phone",
 )
 _TELLS = frozenset({"complain", "query_progress", "inform"})
+_DANGER = 4
 _SURE_CAUSE, _STORY = 0.6, 25
 
 
@@ -99,6 +100,9 @@ def is_another_matter(turn: Turn, memory: Memory) -> bool:
     """Whether the message is about another cause or another branch than the filed ticket (merging, domain.md 1.1)."""
     if "second_matter" in turn.cues:
         return True
+    # Who is in the middle of an emergency tells more of it.
+    if memory.draft.level_peak >= _DANGER:
+        return False
     if turn.intent != "complain" or turn.cues & {"addition", "evidence", "again"}:
         return False
     best, branch = turn.causes[0] if turn.causes else None, turn.branch

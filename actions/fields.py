@@ -68,12 +68,16 @@ def next_field(
     draft: TicketDraft, *, playbook: Playbook, skipped: frozenset[str], tries: Mapping[str, int], asked: Iterable[str]
 ) -> Asks:
     """The one thing to ask now; `confirm` when nothing is missing any more."""
-    put = list(asked)
+    put = tuple(asked)
     for field in needed(draft, playbook):
-        worn_out = tries.get(field, 0) >= MAX_TRIES or put.count(field) >= MAX_ASKED
-        if not is_known(draft, field) and field not in skipped and not worn_out:
+        if not is_known(draft, field) and field not in skipped and not is_worn_out(field, tries, put):
             return field
     return "confirm"
+
+
+def is_worn_out(field: str, tries: Mapping[str, int], asked: tuple[str, ...]) -> bool:
+    """Whether it has been asked for often enough to go on without it."""
+    return tries.get(field, 0) >= MAX_TRIES or asked.count(field) >= MAX_ASKED
 
 
 def to_verify(draft: TicketDraft, told: frozenset[str], skipped: frozenset[str]) -> Asks | None:

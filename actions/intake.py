@@ -148,7 +148,7 @@ class IntakeTurn:
         """Whether a fact is still to be asked for; what the cause does not ask for is not waited for."""
         memory = self._memory
         waits = need in fields.needed(memory.draft, self._world.playbook) and need not in memory.skipped
-        worn_out = memory.tries.get(need, 0) >= fields.MAX_TRIES or memory.asked.count(need) >= fields.MAX_ASKED
+        worn_out = fields.is_worn_out(need, memory.tries, memory.asked)
         if need == fields.to_verify(memory.draft, memory.told, memory.skipped):
             return True
         return waits and not worn_out and not fields.is_known(memory.draft, need)
