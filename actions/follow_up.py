@@ -8,6 +8,7 @@ from rasa_sdk.executor import CollectingDispatcher
 from rasa_sdk.types import DomainDict
 
 from actions import fields, texts
+from actions.answer import answer_question
 from actions.bridge import Bridge, Progress
 from actions.explain import render
 from actions.situation import World, situation
@@ -31,6 +32,10 @@ class _ValidateLookup(Action):
 
     form = ""
 
+    def __init__(self, bridge: Bridge, playbook: Playbook) -> None:
+        self._bridge = bridge
+        self._playbook = playbook
+
     def name(self) -> str:
         return f"validate_{self.form}"
 
@@ -43,10 +48,12 @@ class _ValidateLookup(Action):
         if turn.intent in ("deny", "skip") or tries >= _MAX_TRIES:
             missing = None
         if missing is not None:
-            voice = Voice(dispatcher, turn.channel)
+            voice, asked_before = Voice(dispatcher, turn.channel), slots.get("requested_slot") == _slot(missing)
             if turn.intent == "ask_why":
                 voice.line(f"utter_why_{missing}")
-            voice.line(f"utter_ask_{missing}", asks=missing)
+            elif asked_before and turn.intent == "inquire":
+                await self._answer(voice, tracker, turn)
+            voice.line(f"utter_again_{missing}" if asked_before else f"utter_ask_{missing}", asks=missing)
         found["lookup_purpose"] = slots.get("lookup_purpose") or _purpose(turn)
         if "withdraw_plain" in turn.cues:
             # Said before the number was: it need not be said again.
@@ -57,6 +64,10 @@ class _ValidateLookup(Action):
             found["lookup_sure"], requested = self._make_sure(Voice(dispatcher, turn.channel), turn, slots)
         events: list[EventType] = [SlotSet(name, value) for name, value in found.items()]
         return [*events, SlotSet("lookup_tries", tries + 1), SlotSet("requested_slot", requested)]
+
+    async def _answer(self, voice: Voice, tracker: Tracker, turn: Turn) -> None:
+        world = World(playbook=self._playbook, directory=await self._bridge.directory(turn.branches_version))
+        answer_question(voice, turn, read_memory(tracker), world)
 
     def _make_sure(self, voice: Voice, turn: Turn, slots: dict[str, Any]) -> tuple[bool | None, str | None]:
         """Whether it is really meant, and the question that is still open about it; a query does no harm."""

@@ -43,7 +43,7 @@ _FOR_THE_TICKET = frozenset({"evidence", "callback", "misspoke", "second_matter"
 _ELSEWHERE = frozenset({"telecom", "other_company"})
 _NO_MATTER = frozenset({"out_of_scope", "chitchat", "inquire", "nlu_fallback"})
 # With a fact in them these are no small talk: somebody begins, or adds.
-_BARE = frozenset({"inform", "nlu_fallback", "greet", "deny", "affirm", "out_of_scope"})
+_BARE = frozenset({"inform", "correct", "nlu_fallback", "greet", "deny", "affirm", "out_of_scope"})
 _OTHER_WISHES = frozenset({"praise", "withdraw", "request_human"})
 _OTHER_BUSINESS = frozenset({"inquire", "query_progress", "withdraw", "request_human", "praise"})
 # Lower than a rule or a story that matches (1.0): only when nobody else has a word.

@@ -38,15 +38,19 @@ FORGOTTEN = dict.fromkeys(("lookup_ticket_no", "lookup_phone_tail", "lookup_trie
 SURE: dict[str, Any] = {**OPENED, "lookup_sure": True}
 
 
-async def look_up(turn: Turn, known: Memory = STRANGER, **slots: Any) -> tuple[Spoken, dict[str, Any]]:
+async def look_up(
+    playbook: Playbook, turn: Turn, known: Memory = STRANGER, **slots: Any
+) -> tuple[Spoken, dict[str, Any]]:
     spoken = Spoken()
-    events = await ValidateProgressForm().run(spoken, tracker(turn, known, **slots), {})
+    events = await ValidateProgressForm(FakeBridge(), playbook).run(spoken, tracker(turn, known, **slots), {})
     return spoken, slots_of(events)
 
 
-async def take_back(turn: Turn, known: Memory = STRANGER, **slots: Any) -> tuple[Spoken, dict[str, Any]]:
+async def take_back(
+    playbook: Playbook, turn: Turn, known: Memory = STRANGER, **slots: Any
+) -> tuple[Spoken, dict[str, Any]]:
     spoken = Spoken()
-    events = await ValidateWithdrawForm().run(spoken, tracker(turn, known, **slots), {})
+    events = await ValidateWithdrawForm(FakeBridge(), playbook).run(spoken, tracker(turn, known, **slots), {})
     return spoken, slots_of(events)
 
 
@@ -77,16 +81,23 @@ class TestLookup:
         ],
     )  # fmt: skip
     async def test_what_is_missing_is_asked(
-        self, message: Turn, known: Memory, slots: dict[str, Any], asked: str
+        self, playbook: Playbook, message: Turn, known: Memory, slots: dict[str, Any], asked: str
     ) -> None:
-        spoken, found = await look_up(message, known, **slots)
+        spoken, found = await look_up(playbook, message, known, **slots)
         assert spoken.asks == [asked]
-        assert spoken.lines[-1] == f"utter_ask_{asked}"
+        again = slots.get("requested_slot") == f"lookup_{asked}"
+        assert spoken.lines[-1] == (f"utter_again_{asked}" if again else f"utter_ask_{asked}")
         assert found["requested_slot"] == f"lookup_{asked}"
 
-    async def test_why_is_answered_first(self) -> None:
-        spoken, _ = await look_up(say("为什么要", "ask_why"), lookup_ticket_no=TICKET)
+    async def test_why_is_answered_first(self, playbook: Playbook) -> None:
+        spoken, _ = await look_up(playbook, say("为什么要", "ask_why"), lookup_ticket_no=TICKET)
         assert spoken.lines == ["utter_why_phone_tail", "utter_ask_phone_tail"]
+
+    async def test_a_question_in_between_is_answered(self, playbook: Playbook) -> None:
+        asked = {"requested_slot": "lookup_ticket_no"}
+        spoken, found = await look_up(playbook, say("接下来怎么办", "inquire", cue("what_next")), **asked)
+        assert spoken.lines == ["utter_what_next", "utter_again_ticket_no"]
+        assert found["requested_slot"] == "lookup_ticket_no"
 
     @pytest.mark.parametrize(
         ("message", "slots"),
@@ -96,8 +107,8 @@ class TestLookup:
             (say("啊", "nlu_fallback"), {"lookup_tries": 3}),
         ],
     )
-    async def test_nobody_is_held_in_a_query(self, message: Turn, slots: dict[str, Any]) -> None:
-        spoken, found = await look_up(message, **slots)
+    async def test_nobody_is_held_in_a_query(self, playbook: Playbook, message: Turn, slots: dict[str, Any]) -> None:
+        spoken, found = await look_up(playbook, message, **slots)
         assert (spoken.said, found["requested_slot"]) == ([], None)
 
     @pytest.mark.parametrize(
@@ -121,9 +132,9 @@ class TestLookup:
         ],
     )
     async def test_what_is_known_opens_it(
-        self, message: Turn, known: Memory, slots: dict[str, Any], opened: tuple[str, str | None]
+        self, playbook: Playbook, message: Turn, known: Memory, slots: dict[str, Any], opened: tuple[str, str | None]
     ) -> None:
-        spoken, found = await look_up(message, known, **slots)
+        spoken, found = await look_up(playbook, message, known, **slots)
         assert (spoken.said, found["requested_slot"]) == ([], None)
         assert (found["lookup_ticket_no"], found["lookup_phone_tail"]) == opened
 
@@ -137,17 +148,17 @@ class TestLookup:
         ],
     )
     async def test_what_the_customer_came_for_is_remembered(
-        self, spans: Any, before: str | None, purpose: str | None
+        self, playbook: Playbook, spans: Any, before: str | None, purpose: str | None
     ) -> None:
-        _, found = await look_up(say("我的投诉", "query_progress", *spans), lookup_purpose=before)
+        _, found = await look_up(playbook, say("我的投诉", "query_progress", *spans), lookup_purpose=before)
         assert found["lookup_purpose"] == purpose
 
-    async def test_a_withdrawal_asks_for_the_same(self) -> None:
-        spoken, _ = await take_back(say("我要撤回", "withdraw"))
+    async def test_a_withdrawal_asks_for_the_same(self, playbook: Playbook) -> None:
+        spoken, _ = await take_back(playbook, say("我要撤回", "withdraw"))
         assert spoken.asks == ["ticket_no"]
 
-    def test_both_forms_are_heard(self) -> None:
-        names = [ValidateProgressForm().name(), ValidateWithdrawForm().name()]
+    def test_both_forms_are_heard(self, playbook: Playbook) -> None:
+        names = [form(FakeBridge(), playbook).name() for form in (ValidateProgressForm, ValidateWithdrawForm)]
         assert names == ["validate_progress_form", "validate_withdraw_form"]
 
 
@@ -155,24 +166,24 @@ class TestMakingSure:
     PLAIN = say("我要撤回投诉", "withdraw", cue("withdraw"), cue("withdraw_plain"))
     UNSURE = say("算了", "withdraw", cue("withdraw"))
 
-    async def test_said_plainly_it_is_not_asked_again(self) -> None:
+    async def test_said_plainly_it_is_not_asked_again(self, playbook: Playbook) -> None:
         for message, slots in ((self.PLAIN, OPENED), (say("1234", "inform"), SURE)):
-            spoken, found = await take_back(message, **slots)
+            spoken, found = await take_back(playbook, message, **slots)
             assert (spoken.said, found["requested_slot"], found["lookup_sure"]) == ([], None, True)
 
-    async def test_plain_words_count_from_the_first_message_on(self) -> None:
-        spoken, found = await take_back(self.PLAIN)
+    async def test_plain_words_count_from_the_first_message_on(self, playbook: Playbook) -> None:
+        spoken, found = await take_back(playbook, self.PLAIN)
         assert (spoken.asks, found["lookup_sure"]) == (["ticket_no"], True)
 
     @pytest.mark.parametrize("message", [UNSURE, say("这事能不能撤回啊", "withdraw", cue("withdraw"))])
-    async def test_else_one_closed_question_comes_first(self, message: Turn) -> None:
-        spoken, found = await take_back(message, **OPENED)
+    async def test_else_one_closed_question_comes_first(self, playbook: Playbook, message: Turn) -> None:
+        spoken, found = await take_back(playbook, message, **OPENED)
         assert spoken.lines == ["utter_ask_withdraw"]
         assert (spoken.asks, spoken.buttons) == (["confirm"], ["withdraw:yes", "withdraw:no"])
         assert (found["requested_slot"], found["lookup_sure"]) == ("lookup_sure", None)
 
-    async def test_in_the_conversation_that_filed_it_too(self) -> None:
-        spoken, _ = await take_back(self.UNSURE, FILED)
+    async def test_in_the_conversation_that_filed_it_too(self, playbook: Playbook) -> None:
+        spoken, _ = await take_back(playbook, self.UNSURE, FILED)
         assert spoken.lines == ["utter_ask_withdraw"]
 
     @pytest.mark.parametrize(
@@ -189,12 +200,12 @@ class TestMakingSure:
             (say("他们一直没人理我", "complain"), False),
         ],
     )
-    async def test_only_a_yes_to_it_is_one(self, message: Turn, sure: bool) -> None:
-        spoken, found = await take_back(message, **OPENED, requested_slot="lookup_sure")
+    async def test_only_a_yes_to_it_is_one(self, playbook: Playbook, message: Turn, sure: bool) -> None:
+        spoken, found = await take_back(playbook, message, **OPENED, requested_slot="lookup_sure")
         assert (spoken.said, found["requested_slot"], found["lookup_sure"]) == ([], None, sure)
 
-    async def test_a_query_needs_none(self) -> None:
-        spoken, found = await look_up(HOW_FAR, **OPENED)
+    async def test_a_query_needs_none(self, playbook: Playbook) -> None:
+        spoken, found = await look_up(playbook, HOW_FAR, **OPENED)
         assert (spoken.said, found["requested_slot"]) == ([], None)
 
 
