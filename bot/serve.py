@@ -28,6 +28,7 @@ from sanic import Sanic
 from bot.actions_endpoint import ActionsEndpoint
 from bot.agent import TurnAgent
 from bot.channels.bridge import understand
+from bot.wordings import Wordings
 
 ROOT = Path(__file__).resolve().parent.parent
 MODELS = ROOT / "models"
@@ -59,6 +60,7 @@ def load_agent(model: Path, endpoints_file: Path = ROOT / "bot" / "endpoints.yml
         # TrackerStore.create would import every database driver that Rasa knows.
         tracker_store=class_from_module_path(endpoints.tracker_store.type)(),
         action_endpoint=ActionsEndpoint.from_config(endpoints.action),
+        generator=Wordings({}),
     )
     agent.load_model(model)
     return agent

@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Deque, Dict, List, Optional, Tuple
 
 from rasa.core.tracker_store import TrackerStore
@@ -30,9 +30,13 @@ class StateError(Exception):
 
 @dataclass
 class TurnState:
-    """One request's view: the state that came in, and what Rasa made of it."""
+    """One request's view: the state that came in, and what Rasa made of it.
+
+    `wordings`: which wording of each response was said last, by its place (bot/wordings.py).
+    """
 
     given: Optional[Mapping[str, Any]] = None
+    wordings: Dict[str, int] = field(default_factory=dict)
     saved: Optional[Dict[str, Any]] = None
     understanding: Optional[Mapping[str, Any]] = None
 
@@ -48,13 +52,17 @@ class RequestStateStore(TrackerStore):
 
     async def retrieve(self, sender_id: str) -> Optional[DialogueStateTracker]:
         """The tracker of this request's conversation; None when it is new."""
-        given = turn_state.get().given
-        return None if given is None else read_state(given, sender_id, self.domain)
+        turn = turn_state.get()
+        if turn.given is None:
+            return None
+        tracker = read_state(turn.given, sender_id, self.domain)
+        turn.wordings = read_wordings(turn.given)
+        return tracker
 
     async def save(self, tracker: DialogueStateTracker) -> None:
         """Puts the new state where the channel finds it."""
         turn = turn_state.get()
-        turn.saved = write_state(tracker)
+        turn.saved = {**write_state(tracker), "wordings": turn.wordings}
         if tracker.latest_message is not None:
             turn.understanding = tracker.latest_message.parse_data.get("understanding")
 
@@ -102,6 +110,14 @@ def read_state(state: Mapping[str, Any], sender_id: str, domain: Domain) -> Dial
     tracker = DialogueStateTracker(sender_id, domain.slots)
     tracker.update_with_events(events, domain)
     return tracker
+
+
+def read_wordings(state: Mapping[str, Any]) -> Dict[str, int]:
+    """The places of the wordings said last; a state from before they were kept has none. Raises StateError."""
+    places = state.get("wordings", {})
+    if not isinstance(places, dict) or not all(type(place) is int for place in places.values()):
+        raise StateError("damaged state, wordings")
+    return dict(places)
 
 
 def _events(state: Mapping[str, Any], domain: Domain) -> Iterator[Event]:

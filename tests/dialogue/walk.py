@@ -84,7 +84,6 @@ class Step:
     said: str
     answer: str
     lines: frozenset[str]
-    asks: bool
 
     def has(self, beginnings: tuple[str, ...]) -> bool:
         return any(line.startswith(beginnings) for line in self.lines)
@@ -251,8 +250,7 @@ class Walk:
 
     def _check(self, said: str, answer: list[Message], *, confirmed: bool) -> None:
         lines = frozenset(name for bubble in answer for name in _lines(bubble["text"]))
-        asks = any(bubble.get("asks") for bubble in answer)
-        self.steps.append(Step(said, joined(answer), lines, asks))
+        self.steps.append(Step(said, joined(answer), lines))
         self._check_bubbles(answer)
         self._check_loop()
         self._follow_choices(answer)
@@ -272,10 +270,9 @@ class Walk:
             self.demand(not _UNFILLED.search(shown + joined([bubble])), f"not filled: {joined([bubble])}")
 
     def _check_loop(self) -> None:
-        """The same question, whatever is said; who adds to a ticket may be thanked in the same words."""
         latest = self.steps[-_LOOP:]
         alike = len({step.answer for step in latest}) == 1 and len({step.said for step in latest}) == _LOOP
-        self.demand(not (alike and latest[-1].asks), f"the same question {_LOOP} times in a row")
+        self.demand(not alike, f"the same answer {_LOOP} times in a row")
 
     def _follow_choices(self, answer: list[Message]) -> None:
         self.stale += [choice["choice_id"] for choice in self.offered]
