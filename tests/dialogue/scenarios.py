@@ -27,10 +27,10 @@ class Played:
 
 
 @cache
-def load() -> tuple[dict[str, Any], ...]:
-    """All scenarios; names are unique."""
+def load(folder: Path = FOLDER) -> tuple[dict[str, Any], ...]:
+    """All scenarios of a folder; names are unique."""
     found: list[dict[str, Any]] = []
-    for path in sorted(FOLDER.glob("*.yml")):
+    for path in sorted(folder.glob("*.yml")):
         found += [{**scenario, "file": path.stem} for scenario in YAML(typ="safe").load(path)]
     names = [scenario["name"] for scenario in found]
     assert len(names) == len(set(names)), sorted({name for name in names if names.count(name) > 1})
