@@ -22,6 +22,7 @@ from api.core.db import Database
 from api.core.docs import docs_page
 from api.core.edge import Edge
 from api.core.errors import install_error_handlers
+from api.core.jobs import Jobs
 from api.core.logging import get_logger
 from api.core.metrics import Metrics
 from api.core.redis import Redis
@@ -37,13 +38,16 @@ from api.dialogue.turns import Turns
 from api.migrations.run import migrate
 from api.tickets import endpoints as tickets
 from api.tickets import public
+from api.tickets.notices import endpoints as notices
 from api.tickets.service import Tickets
 from contract.playbook import Playbook
 from contract.playbook_loader import load_playbook
 
 logger = get_logger("api")
 
-_ROOMS = (web_channel, public, tickets, conversations, understanding, sessions, stream, branches, incidents, health)
+_ROOMS = (
+    web_channel, public, tickets, notices, conversations, understanding, sessions, stream, branches, incidents, health,
+)  # fmt: skip
 
 
 def create_app(settings: Settings | None = None) -> FastAPI:
@@ -88,13 +92,15 @@ def make_context(settings: Settings) -> Context:
     settings.data_dir.mkdir(parents=True, exist_ok=True)
     cipher, metrics = Cipher(settings.master_key()), Metrics()
     redis = Redis(settings.redis_url, settings.redis_prefix, metrics)
+    db = Database(settings.sql_url, cipher)
     return Context(
         settings=settings,
         clock=Clock(settings.clock, settings.clock_started),
         cipher=cipher,
-        db=Database(settings.sql_url, cipher),
+        db=db,
         redis=redis,
         bus=Bus(redis),
+        jobs=Jobs(db, metrics),
         metrics=metrics,
         api_keys=ApiKeys(settings.api_keys),
         internal_bearer=settings.internal_bearer(),
@@ -106,12 +112,14 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     ctx: Context = app.state.context
     await asyncio.to_thread(ctx.db.setup, lambda connection: _prepare(connection, ctx, app.state.playbook))
     ctx.bus.start()
+    ctx.jobs.start()
     await app.state.turns.start()
     logger.info("started", database="sqlite" if ctx.db.is_sqlite else "postgresql", shifted_clock=ctx.clock.shifted)
     try:
         yield
     finally:
         ctx.bus.close_streams()
+        await ctx.jobs.stop()
         await app.state.turns.stop()
         await ctx.bus.stop()
         await app.state.bot.close()

@@ -8,6 +8,7 @@ from api.core.bus import Bus
 from api.core.clock import Clock
 from api.core.crypto import Cipher
 from api.core.db import Database
+from api.core.jobs import Jobs
 from api.core.metrics import Metrics
 from api.core.redis import Redis
 from api.core.security import ApiKeys
@@ -24,6 +25,7 @@ class Context:
     db: Database
     redis: Redis
     bus: Bus
+    jobs: Jobs
     metrics: Metrics
     api_keys: ApiKeys
     internal_bearer: str

@@ -1,9 +1,22 @@
-"""The tables that belong to no trade: numbers that only grow, staff, their sessions."""
+"""The tables that belong to no trade: numbers that only grow, jobs, staff, their sessions."""
 
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import BigInteger, Boolean, Column, DateTime, Dialect, ForeignKey, Integer, MetaData, Row, String, Table
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    DateTime,
+    Dialect,
+    Float,
+    ForeignKey,
+    Integer,
+    MetaData,
+    Row,
+    String,
+    Table,
+)
 from sqlalchemy.types import TypeDecorator
 
 from api.core.clock import BEIJING
@@ -49,6 +62,16 @@ counters = Table(
     metadata,
     Column("name", String(64), primary_key=True),
     Column("value", Integer, nullable=False),
+)
+
+# Which job ran when, and who runs it now (real time: the business clock may be shifted).
+jobs = Table(
+    "jobs",
+    metadata,
+    Column("name", String(64), primary_key=True),
+    Column("holder", String(32)),
+    Column("lease_until", Float(53), nullable=False),
+    Column("done_at", Float(53), nullable=False),
 )
 
 staff = Table(

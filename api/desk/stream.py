@@ -1,4 +1,4 @@
-"""The desk's live stream: `ticket` and `alert` read from their tables, `conversation` as a hint to reload.
+"""The desk's live stream: `ticket`, `alert` and `notice` read from their tables, `conversation` as a hint to reload.
 
 `id:` is the outbox number, so that a desk that was away hears of every ticket it missed.
 """
@@ -19,6 +19,8 @@ from api.core.principals import AnyStaff
 from api.core.security import Principal
 from api.core.sse import HEARTBEAT, HEARTBEAT_SECONDS, RETRY, last_event_id, sse, stream_response
 from api.tickets import repository as tickets
+from api.tickets.notices import repository as notices
+from api.tickets.notices.schemas import notice_item
 
 router = APIRouter(tags=["工作台"])
 
@@ -35,6 +37,7 @@ class DeskStream:
         self._staff = staff
         self._ticket_mark = after if after is not None else -1
         self._alert_mark = -1
+        self._notice_mark = -1
         self._sent: set[tuple[str, int]] = set()
         self._behind = False
 
@@ -56,18 +59,24 @@ class DeskStream:
     async def _start(self) -> None:
         """Without Last-Event-ID the stream begins now: the page has just loaded its list."""
         await self._ctx.redis.seen(self._staff.id)
-        newest, alert = await self._ctx.db.read(
-            lambda connection: (tickets.newest_outbox(connection), conversations.newest_alert(connection))
+        newest, alert, notice = await self._ctx.db.read(
+            lambda connection: (
+                tickets.newest_outbox(connection),
+                conversations.newest_alert(connection),
+                notices.newest(connection),
+            )
         )
         if self._ticket_mark < 0:
             self._ticket_mark = newest
             self._sent = {("ticket", number) for number in range(newest - _LOOK_BACK, newest + 1)}
         self._alert_mark = alert
-        self._sent |= {("alert", number) for number in range(alert - _LOOK_BACK, alert + 1)}
+        self._notice_mark = notice
+        for kind, mark in (("alert", alert), ("notice", notice)):
+            self._sent |= {(kind, number) for number in range(mark - _LOOK_BACK, mark + 1)}
 
     async def _look(self) -> bytes:
         def read(connection: Connection) -> bytes:
-            return self._tickets(connection) + self._alerts(connection)
+            return self._tickets(connection) + self._alerts(connection) + self._notices(connection)
 
         return await self._ctx.db.read(read)
 
@@ -92,6 +101,14 @@ class DeskStream:
             self._alert_mark = max(self._alert_mark, row.id)
         return chunk
 
+    def _notices(self, connection: Connection) -> bytes:
+        chunk = b""
+        for row in notices.after(connection, self._staff, max(0, self._notice_mark - _LOOK_BACK)):
+            if self._is_new("notice", row.id):
+                chunk += sse("notice", notice_item(row))
+            self._notice_mark = max(self._notice_mark, row.id)
+        return chunk
+
     def _is_new(self, kind: str, number: int) -> bool:
         if (kind, number) in self._sent:
             return False
@@ -103,6 +120,6 @@ class DeskStream:
 async def desk_events(
     request: Request, staff: AnyStaff, last_event: Annotated[str | None, Header(alias="Last-Event-ID")] = None
 ) -> StreamingResponse:
-    """工作台事件流：ticket、alert、conversation。"""
+    """工作台事件流：ticket、alert、notice、conversation。"""
     after = last_event_id(last_event, -1)
     return stream_response(DeskStream(context(request), staff, after if after >= 0 else None).chunks())
