@@ -17,7 +17,7 @@ from api.core import health
 from api.core.bus import Bus
 from api.core.clock import Clock
 from api.core.context import Context
-from api.core.crypto import Cipher
+from api.core.crypto import Cipher, WrongKeyError
 from api.core.db import Database
 from api.core.docs import docs_page
 from api.core.edge import Edge
@@ -25,8 +25,11 @@ from api.core.errors import install_error_handlers
 from api.core.jobs import Jobs
 from api.core.logging import get_logger
 from api.core.metrics import Metrics
+from api.core.models import metadata
 from api.core.redis import Redis
+from api.core.rotation import check_keys, rotate_if_needed
 from api.core.security import ApiKeys
+from api.core.serving import serve
 from api.core.settings import Settings
 from api.core.static import WebPart
 from api.desk import branches, directory, incidents, sessions, stream
@@ -90,7 +93,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
 
 def make_context(settings: Settings) -> Context:
     settings.data_dir.mkdir(parents=True, exist_ok=True)
-    cipher, metrics = Cipher(settings.master_key()), Metrics()
+    cipher, metrics = Cipher(settings.key_ring), Metrics()
     redis = Redis(settings.redis_url, settings.redis_prefix, metrics)
     db = Database(settings.sql_url, cipher)
     return Context(
@@ -110,7 +113,13 @@ def make_context(settings: Settings) -> Context:
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     ctx: Context = app.state.context
-    await asyncio.to_thread(ctx.db.setup, lambda connection: _prepare(connection, ctx, app.state.playbook))
+    held = await asyncio.to_thread(serve, ctx.settings.data_dir)
+    try:
+        await asyncio.to_thread(ctx.db.setup, lambda connection: _prepare(connection, ctx, app.state.playbook))
+    except WrongKeyError as error:
+        logger.error("cannot_start", reason=str(error))
+        raise
+    ctx.jobs.every("rotate_keys", 20.0, lambda: rotate_if_needed(ctx.db, ctx.cipher, metadata, ctx.clock.now))
     ctx.bus.start()
     ctx.jobs.start()
     await app.state.turns.start()
@@ -126,11 +135,13 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         await app.state.probe.aclose()
         await ctx.redis.close()
         await ctx.db.close()
+        held.close()
         logger.info("stopped")
 
 
 def _prepare(connection: Connection, ctx: Context, playbook: Playbook) -> None:
     migrate(connection)
+    check_keys(connection, ctx.cipher, metadata, ctx.clock.now())
     ensure_admin(connection, ctx.settings, ctx.clock.now())
     directory.fill(connection, playbook.branches, ctx.clock.now())
 

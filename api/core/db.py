@@ -47,6 +47,7 @@ class Database:
     """One database; SQLite for a single api process, PostgreSQL for any number."""
 
     def __init__(self, url: str, cipher: Cipher) -> None:
+        self.cipher = cipher
         self.is_sqlite = url.startswith("sqlite")
         self._engine = _sqlite_engine(url, query_only=False) if self.is_sqlite else _postgres_engine(url)
         self._read_engine = _sqlite_engine(url, query_only=True) if self.is_sqlite else self._engine

@@ -12,6 +12,7 @@ from sqlalchemy import (
     Float,
     ForeignKey,
     Integer,
+    LargeBinary,
     MetaData,
     Row,
     String,
@@ -20,6 +21,7 @@ from sqlalchemy import (
 from sqlalchemy.types import TypeDecorator
 
 from api.core.clock import BEIJING
+from api.core.crypto import EncryptedBytes
 
 metadata = MetaData(
     naming_convention={
@@ -72,6 +74,24 @@ jobs = Table(
     Column("holder", String(32)),
     Column("lease_until", Float(53), nullable=False),
     Column("done_at", Float(53), nullable=False),
+)
+
+# Which master keys have been in use. `proof` is a blob that only its own key opens; `retired_at`: nothing is left of it.
+encryption_keys = Table(
+    "encryption_keys",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("proof", LargeBinary, nullable=False),
+    Column("created_at", Instant, nullable=False),
+    Column("retired_at", Instant),
+)
+
+# Keys that must outlive a change of the master key: random, and encrypted like every other value.
+kept_secrets = Table(
+    "kept_secrets",
+    metadata,
+    Column("name", String(64), primary_key=True),
+    Column("value", EncryptedBytes("kept_secrets.value"), nullable=False),
 )
 
 staff = Table(

@@ -9,9 +9,9 @@ from typing import Annotated
 from pydantic import AliasChoices, Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-ROOT = Path(__file__).resolve().parents[2]
+from api.core.keyring import KeyRing, parse, read_file, ring_of
 
-_SHORTEST_KEY = 32  # characters; what `openssl rand -hex 16` gives
+ROOT = Path(__file__).resolve().parents[2]
 
 
 class Settings(BaseSettings):
@@ -31,7 +31,9 @@ class Settings(BaseSettings):
     admin_password: SecretStr | None = None
     api_keys: Annotated[tuple[str, ...], NoDecode] = ()
     internal_secret: SecretStr | None = None
+    # `number:key`, or a key alone, which is number 1; the old ones only read, until a rotation has replaced them.
     pii_key: SecretStr | None = None
+    pii_keys_old: SecretStr | None = None
     clock: str | None = None
     clock_started: float | None = None
     widget_origins: Annotated[tuple[str, ...], NoDecode] = ()
@@ -53,13 +55,6 @@ class Settings(BaseSettings):
             return tuple(part.strip() for part in value.split(",") if part.strip())
         return value
 
-    @field_validator("pii_key")
-    @classmethod
-    def _long_enough(cls, value: SecretStr | None) -> SecretStr | None:
-        if value is not None and len(value.get_secret_value()) < _SHORTEST_KEY:
-            raise ValueError(f"TINGSU_PII_KEY 至少要 {_SHORTEST_KEY} 个字符，可用 openssl rand -hex 32 生成")
-        return value
-
     @property
     def sql_url(self) -> str:
         """The database's address in SQLAlchemy's spelling, SQLite in the data directory when none is set."""
@@ -68,8 +63,19 @@ class Settings(BaseSettings):
         scheme, _, rest = self.database_url.partition("://")
         return f"postgresql+psycopg://{rest}" if scheme in ("postgres", "postgresql") else self.database_url
 
-    def master_key(self) -> bytes:
-        return (self.pii_key.get_secret_value() if self.pii_key else self._kept("pii-key")).encode()
+    @property
+    def key_file(self) -> Path:
+        """Where a rotation keeps more than one key; before the first one the only key stands in `pii-key`."""
+        return self.data_dir / "pii-keys.json"
+
+    def key_ring(self) -> KeyRing:
+        """Raises ValueError with a sentence for the operator."""
+        old = self.pii_keys_old.get_secret_value() if self.pii_keys_old else ""
+        others = [parse(part.strip()) for part in old.split(",") if part.strip()]
+        if self.pii_key is not None:
+            return ring_of(parse(self.pii_key.get_secret_value()), others)
+        kept = read_file(self.key_file) or KeyRing({1: self._kept("pii-key").encode()}, 1)
+        return ring_of((kept.current, kept.keys[kept.current]), [*kept.keys.items(), *others])
 
     def internal_bearer(self) -> str:
         return self.internal_secret.get_secret_value() if self.internal_secret else self._kept("internal-secret")

@@ -92,8 +92,8 @@ def _search(ctx: Context, q: str | None) -> ColumnElement[bool] | None:
     if not q or not q.strip():
         return None
     digits = re.sub(r"[\s\-+]", "", q)
-    index = ctx.cipher.blind_index(digits) if re.fullmatch(r"(86)?1\d{10}", digits) else None
-    return repository.search_for(q.strip(), index)
+    indexes = ctx.cipher.blind_indexes(digits) if re.fullmatch(r"(86)?1\d{10}", digits) else ()
+    return repository.search_for(q.strip(), indexes)
 
 
 @router.get("/v1/tickets")

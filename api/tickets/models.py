@@ -35,7 +35,7 @@ tickets = Table(
     # Person. `phone_index` finds a phone without reading it.
     Column("name", EncryptedText("tickets.name")),
     Column("phone", EncryptedText("tickets.phone")),
-    Column("phone_index", String(64)),
+    Column("phone_index", String(64), info={"blind_index_of": "phone"}),
     Column("card_tail", EncryptedText("tickets.card_tail")),
     Column("customer_type", String(8)),
     Column("anonymous", Boolean, nullable=False),

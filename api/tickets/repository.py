@@ -65,20 +65,29 @@ def find(connection: Connection, ticket_no: str, *, lock: bool = False) -> AnyRo
 
 
 def one_at_a_time(connection: Connection, phone_index: str) -> None:
-    """Until this transaction ends, others filing for the same phone wait; SQLite has one writer anyway."""
+    """Until this transaction ends, others filing for the same phone wait; SQLite has one writer anyway.
+
+    Processes agree on the oldest key of a ring, so the index is that key's.
+    """
     if connection.dialect.name == "postgresql":
-        connection.execute(select(func.pg_advisory_xact_lock(int(phone_index[:15], 16))))
+        connection.execute(select(func.pg_advisory_xact_lock(int(phone_index[-15:], 16))))
 
 
 def find_same_matter(
-    connection: Connection, *, phone_index: str, cause_l1: str, branch: str | None, natures: Sequence[str], sealed: bool
+    connection: Connection,
+    *,
+    phone_indexes: Sequence[str],
+    cause_l1: str,
+    branch: str | None,
+    natures: Sequence[str],
+    sealed: bool,
 ) -> AnyRow | None:
     """An open ticket of the same phone and cause, at the same branch or where one of both names none.
 
     A sealed matter never joins an open one: those who work on that one would read it.
     """
     statement = select(tickets).where(
-        _t.phone_index == phone_index,
+        _t.phone_index.in_(phone_indexes),
         _t.cause_l1 == cause_l1,
         _t.state.in_(OPEN_STATES),
         _t.nature.in_(natures),
@@ -200,10 +209,10 @@ def conditions_for(
     return found if search is None else [*found, search]
 
 
-def search_for(text: str, phone_index: str | None) -> ColumnElement[bool]:
+def search_for(text: str, phone_indexes: Sequence[str] = ()) -> ColumnElement[bool]:
     """Numbers, branches and products; what customers told is encrypted and cannot be searched by SQL."""
-    if phone_index is not None:
-        return _t.phone_index == phone_index
+    if phone_indexes:
+        return _t.phone_index.in_(phone_indexes)
     pattern = "%" + text.replace("\\", r"\\").replace("%", r"\%").replace("_", r"\_") + "%"
     columns = (_t.ticket_no, _t.branch, _t.branch_name, _t.product, _t.route, _t.owner)
     return or_(*(column.ilike(pattern, escape="\\") for column in columns))

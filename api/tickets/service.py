@@ -66,7 +66,8 @@ class Tickets:
         return filed
 
     def phone_index(self, phone: str | None) -> str | None:
-        return self.ctx.cipher.blind_index(phone) if phone else None
+        """None for words instead of a number ("没有"): people without a phone are not one person."""
+        return self.ctx.cipher.blind_index(phone) if phone and any(map(str.isdigit, phone)) else None
 
     def announce(self, ticket: AnyRow, said: Event | None = None) -> None:
         """Tells the desk, and the customer's own window, that the ticket changed; and what was said there."""
@@ -200,10 +201,11 @@ class Tickets:
     def _same_matter(self, connection: Connection, values: dict[str, Any]) -> AnyRow | None:
         if values["phone_index"] is None:
             return None
-        repository.one_at_a_time(connection, values["phone_index"])
+        indexes = self.ctx.cipher.blind_indexes(values["phone"])
+        repository.one_at_a_time(connection, indexes[-1])
         return repository.find_same_matter(
             connection,
-            phone_index=values["phone_index"],
+            phone_indexes=indexes,
             cause_l1=values["cause_l1"],
             branch=values["branch"],
             natures=joining.joinable(values["nature"]),

@@ -141,7 +141,7 @@ async def rate_conversation(
 
 def _proved(request: Request, conversation_id: str, authorization: str | None) -> Context:
     ctx = context(request)
-    verify_conversation(key=ctx.cipher.token_key, conversation_id=conversation_id, authorization=authorization)
+    verify_conversation(keys=ctx.cipher.token_keys, conversation_id=conversation_id, authorization=authorization)
     return ctx
 
 

@@ -1,0 +1,195 @@
+"""Every encrypted column of every table from older keys to the current one, in small transactions.
+
+What is still to do is told by the rows themselves (each blob and each blind index names its key), so a rotation that was
+killed goes on where it stopped, and two at once do no harm: a row is only replaced while it still is what was read.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
+from typing import Any
+
+from sqlalchemy import (
+    Column,
+    ColumnElement,
+    Connection,
+    LargeBinary,
+    MetaData,
+    Table,
+    func,
+    insert,
+    literal,
+    or_,
+    select,
+    tuple_,
+    type_coerce,
+    update,
+)
+
+from api.core.crypto import Cipher, EncryptedBytes, WrongKeyError
+from api.core.db import Database
+from api.core.logging import get_logger
+from api.core.models import AnyRow, encryption_keys
+
+logger = get_logger("rotation")
+
+BATCH = 200  # rows per transaction: some milliseconds, between which everybody else gets their turn
+_PROOF = b"encryption_keys.proof"
+_PROVED = b"tingsu"
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """The encrypted columns of one table, and its blind indexes by the column that they stand for."""
+
+    table: Table
+    encrypted: tuple[Column[Any], ...]
+    indexes: Mapping[str, Column[Any]]
+
+    @property
+    def key(self) -> tuple[Column[Any], ...]:
+        return tuple(self.table.primary_key.columns)
+
+    def stale(self, current: int) -> ColumnElement[bool]:
+        """Some blob or index of the row is of another key than `current`."""
+        blobs = [_number_of(column) != bytes((current,)) for column in self.encrypted]
+        return or_(*blobs, *(_of_another_key(column, current) for column in self.indexes.values()))
+
+
+Report = Callable[[str, int], None]  # table, rows replaced so far
+
+
+def places(metadata: MetaData) -> Iterator[Place]:
+    for table in metadata.sorted_tables:
+        encrypted = tuple(column for column in table.columns if isinstance(column.type, EncryptedBytes))
+        indexes = {of: column for column in table.columns if (of := column.info.get("blind_index_of"))}
+        if encrypted:
+            yield Place(table, encrypted, indexes)
+
+
+def check_keys(connection: Connection, cipher: Cipher, metadata: MetaData, now: datetime) -> None:
+    """At start: raises WrongKeyError when a key is not the one of its number, or one that is still needed is missing."""
+    known = {row.id: row for row in connection.execute(select(encryption_keys))}
+    for number in cipher.ring.keys:
+        if number in known:
+            cipher.decrypt(bytes(known[number].proof), _PROOF)
+            continue
+        _try_one(connection, cipher, metadata, number)
+        proof = cipher.encrypt_with(number, _PROVED, _PROOF)
+        connection.execute(insert(encryption_keys), {"id": number, "proof": proof, "created_at": now})
+    missing = [row.id for row in known.values() if row.retired_at is None and row.id not in cipher.ring.keys]
+    if missing:
+        raise WrongKeyError(f"（缺少编号 {'、'.join(map(str, missing))} 的密钥，还有数据要用它）")
+
+
+def _try_one(connection: Connection, cipher: Cipher, metadata: MetaData, number: int) -> None:
+    """For databases older than the table of keys: what is there must open."""
+    for place in places(metadata):
+        for column in place.encrypted:
+            raw = _raw(column)
+            found = connection.execute(select(raw).where(_number_of(column) == bytes((number,))).limit(1)).scalar()
+            if found is not None:
+                cipher.decrypt(bytes(found), _place(column))
+                return
+
+
+def left(connection: Connection, metadata: MetaData, current: int) -> dict[str, int]:
+    """How many rows of each table still need an older key; tables without any are left out."""
+    found = {}
+    for place in places(metadata):
+        counting = select(func.count()).select_from(place.table).where(place.stale(current))
+        if count := connection.execute(counting).scalar_one():
+            found[place.table.name] = int(count)
+    return found
+
+
+def rotate_batch(
+    connection: Connection, cipher: Cipher, place: Place, after: tuple[Any, ...] | None, size: int = BATCH
+) -> tuple[int, tuple[Any, ...] | None]:
+    """How many rows it replaced, and the key of the last row that it looked at; None when the table has no more."""
+    ring = cipher.ring
+    blobs = (_raw(column) for column in place.encrypted)
+    wanted = select(*place.key, *blobs, *place.indexes.values()).where(place.stale(ring.current))
+    if after is not None:
+        wanted = wanted.where(tuple_(*place.key) > tuple_(*(literal(value) for value in after)))
+    rows = list(connection.execute(wanted.order_by(*place.key).limit(size)))
+    done = sum(_replace(connection, cipher, place, row) for row in rows)
+    return done, tuple(rows[-1][: len(place.key)]) if len(rows) == size else None
+
+
+def _replace(connection: Connection, cipher: Cipher, place: Place, row: AnyRow) -> int:
+    """0 when somebody else changed the row meanwhile: then it is current, or will be found the next time."""
+    keys, blobs = len(place.key), len(place.encrypted)
+    before = dict(zip(place.encrypted, row[keys : keys + blobs], strict=True))
+    plain = {c.name: cipher.decrypt(bytes(blob), _place(c)) for c, blob in before.items() if blob is not None}
+    values: dict[str, Any] = {
+        c.name: type_coerce(cipher.encrypt(plain[c.name], _place(c)), LargeBinary)
+        for c in place.encrypted
+        if c.name in plain
+    }
+    for (of, column), index in zip(place.indexes.items(), row[keys + blobs :], strict=True):
+        if index is not None and of in plain:
+            values[column.name] = cipher.blind_index(plain[of].decode())
+    same = [c == value for c, value in zip(place.key, row[:keys], strict=True)]
+    same += [_raw(c).is_(None) if blob is None else _raw(c) == bytes(blob) for c, blob in before.items()]
+    return connection.execute(update(place.table).where(*same).values(values)).rowcount
+
+
+def retire(connection: Connection, numbers: tuple[int, ...], now: datetime) -> None:
+    """Nothing is left of these keys; from now on a start without them is no mistake."""
+    still = encryption_keys.c.retired_at.is_(None)
+    connection.execute(update(encryption_keys).where(encryption_keys.c.id.in_(numbers), still).values(retired_at=now))
+
+
+def _raw(column: Column[Any]) -> ColumnElement[Any]:
+    return type_coerce(column, LargeBinary)
+
+
+def _place(column: Column[Any]) -> bytes:
+    assert isinstance(column.type, EncryptedBytes)  # noqa: S101 - what `places` selects by
+    return column.type.place.encode()
+
+
+def _number_of(column: Column[Any]) -> ColumnElement[Any]:
+    return type_coerce(func.substr(_raw(column), 1, 1), LargeBinary)
+
+
+def _of_another_key(index: Column[Any], current: int) -> ColumnElement[bool]:
+    """The first key's indexes have no number in front (api/core/crypto.py)."""
+    return index.like("%.%") if current == 1 else index.not_like(f"{current:02x}.%")
+
+
+async def rotate(
+    db: Database, cipher: Cipher, metadata: MetaData, now: Callable[[], datetime], report: Report = lambda *_: None
+) -> dict[str, int]:
+    """Replaces until nothing is left, then retires the older keys. Returns how many rows of each table it replaced."""
+    await db.write(lambda connection: check_keys(connection, cipher, metadata, now()))
+    done: dict[str, int] = {}
+    while remaining := await db.read(lambda connection: left(connection, metadata, cipher.ring.current)):
+        for place in places(metadata):
+            if place.table.name in remaining:
+                count = await _rotate_table(db, cipher, place, report)
+                done[place.table.name] = done.get(place.table.name, 0) + count
+    await db.write(lambda connection: retire(connection, cipher.ring.old, now()))
+    return done
+
+
+async def rotate_if_needed(db: Database, cipher: Cipher, metadata: MetaData, now: Callable[[], datetime]) -> None:
+    """For a server, from time to time: finishes what a new key began. Costs one small query while there is nothing."""
+    old = cipher.ring.old
+    if not old:
+        return
+    retired = select(encryption_keys.c.id).where(encryption_keys.c.retired_at.is_not(None))
+    if set(old) - await db.read(lambda connection: set(connection.execute(retired).scalars())):
+        logger.info("keys_rotated", current=cipher.ring.current, rows=await rotate(db, cipher, metadata, now))
+
+
+async def _rotate_table(db: Database, cipher: Cipher, place: Place, report: Report) -> int:
+    total, after = 0, None
+    while True:
+        count, after = await db.write(partial(rotate_batch, cipher=cipher, place=place, after=after))
+        total += count
+        report(place.table.name, total)
+        if after is None:
+            return total
