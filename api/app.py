@@ -118,6 +118,8 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         await asyncio.to_thread(ctx.db.setup, lambda connection: _prepare(connection, ctx, app.state.playbook))
     except WrongKeyError as error:
         logger.error("cannot_start", reason=str(error))
+        held.close()
+        await ctx.db.close()
         raise
     ctx.jobs.every("rotate_keys", 20.0, lambda: rotate_if_needed(ctx.db, ctx.cipher, metadata, ctx.clock.now))
     ctx.bus.start()

@@ -49,7 +49,7 @@ class _Key:
     def decrypt(self, blob: bytes, place: bytes) -> bytes:
         try:
             return self._fields.decrypt(blob[1 : 1 + _NONCE], blob[1 + _NONCE :], place)
-        except InvalidTag as error:
+        except (InvalidTag, ValueError) as error:
             raise WrongKeyError from error
 
     def blind_index(self, digits: str) -> str:

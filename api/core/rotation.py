@@ -5,6 +5,7 @@ killed goes on where it stopped, and two at once do no harm: a row is only repla
 """
 
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -26,6 +27,7 @@ from sqlalchemy import (
     type_coerce,
     update,
 )
+from sqlalchemy.exc import IntegrityError
 
 from api.core.crypto import Cipher, EncryptedBytes, WrongKeyError
 from api.core.db import Database
@@ -77,7 +79,8 @@ def check_keys(connection: Connection, cipher: Cipher, metadata: MetaData, now: 
             continue
         _try_one(connection, cipher, metadata, number)
         proof = cipher.encrypt_with(number, _PROVED, _PROOF)
-        connection.execute(insert(encryption_keys), {"id": number, "proof": proof, "created_at": now})
+        with suppress(IntegrityError), connection.begin_nested():  # somebody else may register it in the same moment
+            connection.execute(insert(encryption_keys), {"id": number, "proof": proof, "created_at": now})
     missing = [row.id for row in known.values() if row.retired_at is None and row.id not in cipher.ring.keys]
     if missing:
         raise WrongKeyError(f"（缺少编号 {'、'.join(map(str, missing))} 的密钥，还有数据要用它）")
