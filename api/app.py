@@ -41,6 +41,7 @@ from api.dialogue.turns import Turns
 from api.migrations.run import migrate
 from api.tickets import endpoints as tickets
 from api.tickets import public
+from api.tickets.calendar import WorkCalendar
 from api.tickets.notices import endpoints as notices
 from api.tickets.service import Tickets
 from contract.playbook import Playbook
@@ -74,7 +75,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.state.turns.backlog = settings.backlog_limit
     app.state.turns.address = playbook.organisation.address
     say = partial(ask_rating, form=playbook.organisation.address)
-    app.state.tickets = Tickets(ctx, playbook, repository.values_of, say)
+    app.state.tickets = Tickets(ctx, playbook, WorkCalendar(playbook.calendar), repository.values_of, say)
     app.state.probe = httpx.AsyncClient(trust_env=False)
     install_error_handlers(app)
     for room in _ROOMS:

@@ -5,14 +5,16 @@ Every number stands in a list of dated values, because rules change (contract/da
 
 from collections.abc import Mapping
 from datetime import date
-from typing import Annotated, Literal, Self
+from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
 from contract.base import Frozen
 from contract.branch import Branch
-from contract.dated import AnyCause, CauseCode, Dated, DetailCode, Sourced, check_no_overlap, in_force
+from contract.calendar import Calendar
+from contract.dated import AnyCause, CauseCode, Dated, DetailCode
 from contract.script import Script
+from contract.sla import Industry, Sla
 from contract.ticket import Nature
 from contract.turn import Asks
 
@@ -160,72 +162,6 @@ class Routing(Frozen):
         return route is not None and route.restricted
 
 
-class DatedNumber(Sourced):
-    """A number with its unit and its life."""
-
-    value: int = Field(ge=0)
-
-
-class Clock(Frozen):
-    """One deadline. `natural_day` (日) and `working_day` (工作日) are different units; the stricter clock wins."""
-
-    kind: Literal["first_contact", "decision"]
-    level_min: int = Field(default=0, ge=0, le=4)
-    complexity: Literal["simple", "complex", "extension", "max"] = "simple"
-    unit: Literal["minute", "hour", "working_day", "natural_day"]
-    values: tuple[DatedNumber, ...] = Field(min_length=1)
-
-    @model_validator(mode="after")
-    def _no_overlap(self) -> Self:
-        check_no_overlap(self.values, self.kind)
-        return self
-
-
-class Threshold(Frozen):
-    """A named number that is not a deadline (warning percentages, alarm sizes, years of retention)."""
-
-    name: str
-    unit: str
-    values: tuple[DatedNumber, ...] = Field(min_length=1)
-
-    @model_validator(mode="after")
-    def _no_overlap(self) -> Self:
-        check_no_overlap(self.values, self.name)
-        return self
-
-
-class Sla(Frozen):
-    """`sla.yml`."""
-
-    clocks: tuple[Clock, ...] = Field(min_length=1)
-    thresholds: tuple[Threshold, ...] = ()
-    figures: tuple["Figure", ...] = ()
-
-    def figures_on(self, day: date) -> Mapping[str, str]:
-        """What customers may be told on a day, by name; what is not sure (W, R) is left out."""
-        held = {figure.name: in_force(figure.values, day) for figure in self.figures}
-        return {name: value.text for name, value in held.items() if value and value.reliability in ("V", "P")}
-
-    def clock(
-        self, kind: str, *, level: int, day: date, complexity: str = "simple"
-    ) -> tuple[Clock, DatedNumber] | None:
-        """The clock for a level on a day: of those that apply, the one made for the highest level."""
-        fitting = [
-            (clock, value)
-            for clock in self.clocks
-            if clock.kind == kind and clock.complexity == complexity and clock.level_min <= level
-            if (value := in_force(clock.values, day)) is not None
-        ]
-        return max(fitting, key=lambda pair: pair[0].level_min, default=None)
-
-    def threshold(self, name: str, day: date) -> int | None:
-        for threshold in self.thresholds:
-            if threshold.name == name:
-                value = in_force(threshold.values, day)
-                return value.value if value else None
-        return None
-
-
 class ForbiddenPhrases(Frozen):
     """A class of phrases that neither bot nor staff ever say; each is a plain part of a sentence, not a pattern."""
 
@@ -246,33 +182,14 @@ class Phrases(Frozen):
         return tuple(phrase for group in self.forbidden for phrase in group.phrases if phrase in text)
 
 
-class Figure(Frozen):
-    """A number that customers may be told, by name: texts say `{name}` and never the number itself.
-
-    `text` is what the customer reads, unit included ("5万元", "15日").
-    """
-
-    name: Annotated[str, Field(pattern=r"^[a-z_]+$")]
-    values: tuple["DatedText", ...] = Field(min_length=1)
-
-    @model_validator(mode="after")
-    def _no_overlap(self) -> Self:
-        check_no_overlap(self.values, self.name)
-        return self
-
-
-class DatedText(Sourced):
-    """A statement with its life."""
-
-    text: str = Field(min_length=1, max_length=20)
-
-
 class Organisation(Frozen):
     """`organisation.yml`: who we are, and when people answer."""
 
     name: str
     short_name: str
     hotline: str
+    # Which of the clocks of sla.yml apply.
+    industry: Industry = "bank"
     human_hours: tuple[str, ...] = ()
     # How customers are addressed everywhere: 您, or 你 where a bank prefers it.
     address: Literal["您", "你"] = "您"
@@ -287,6 +204,7 @@ class Playbook(Frozen):
     taxonomy: Taxonomy
     routing: Routing
     sla: Sla
+    calendar: Calendar
     phrases: Phrases
     scripts: tuple[Script, ...]
     branches: tuple[Branch, ...] = Field(min_length=1)

@@ -14,8 +14,10 @@ from ruamel.yaml.error import MarkedYAMLError
 
 from contract.branch import Branch
 from contract.branch_csv import read_branches
-from contract.playbook import Organisation, Phrases, Playbook, Routing, Sla, Taxonomy
+from contract.calendar import Calendar
+from contract.playbook import Organisation, Phrases, Playbook, Routing, Taxonomy
 from contract.script import PLACEHOLDERS, Script
+from contract.sla import Sla
 from contract.table import CellError
 
 _M = TypeVar("_M", bound=BaseModel)
@@ -60,6 +62,7 @@ def load_playbook(directory: Path) -> Playbook:
         taxonomy=_load(directory / "taxonomy.yml", Taxonomy),
         routing=_load(directory / "routing.yml", Routing),
         sla=_load(directory / "sla.yml", Sla),
+        calendar=_load(directory / "calendar.yml", Calendar),
         phrases=_load(directory / "phrases.yml", Phrases),
         scripts=scripts,
         branches=_load_branches(directory / "branches.csv"),

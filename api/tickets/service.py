@@ -16,6 +16,7 @@ from api.core.redaction import phones, restore_all, scrub
 from api.core.security import Principal, Role
 from api.core.sse import sse
 from api.tickets import joining, repository
+from api.tickets.calendar import WorkCalendar
 from api.tickets.clocks import deadline
 from api.tickets.errors import IdempotencyConflictError
 from api.tickets.lifecycle import RUNNING_STATES, EventType, State
@@ -50,6 +51,7 @@ class Tickets:
 
     ctx: Context
     playbook: Playbook
+    calendar: WorkCalendar
     values_of: ValuesOf
     ask_rating: AskRating
 
@@ -143,16 +145,18 @@ class Tickets:
 
     def decision_clock(self, *, nature: str, level: int, now: datetime, own: str | None = None) -> dict[str, Any]:
         """The clock of a decision that is owed from now on; `own`: why it is a promise of ours and not the law's."""
-        decision = deadline(self.playbook.sla, "decision", start=now, level=level, own=own or _without_law(nature))
+        decision = deadline(
+            self.playbook.sla, self.calendar, "decision", start=now, level=level, own=own or _without_law(nature)
+        )
         started = {"clock_started_at": now, "extended_days": 0, "extension_reason": None}
         return {"due_at": decision.at, "clock_basis": decision.basis, **started}
 
     def bases(self, ticket: AnyRow, nature: str) -> dict[str, str]:
         """The rules behind a ticket's clocks when it turns out to be of another nature; the dates stay."""
         started, own = ticket.clock_started_at or ticket.created_at, _without_law(nature)
-        sla, level = self.playbook.sla, ticket.level_peak
-        first = deadline(sla, "first_contact", start=ticket.created_at, level=level, own=own)
-        decision = deadline(sla, "decision", start=started, level=level, own=own)
+        sla, calendar, level = self.playbook.sla, self.calendar, ticket.level_peak
+        first = deadline(sla, calendar, "first_contact", start=ticket.created_at, level=level, own=own)
+        decision = deadline(sla, calendar, "decision", start=started, level=level, own=own)
         return {"first_contact_basis": first.basis, "clock_basis": decision.basis}
 
     def join(
@@ -189,7 +193,9 @@ class Tickets:
 
     def _flow(self, draft: dict[str, Any], now: datetime) -> dict[str, Any]:
         level, nature = draft["level_peak"], draft["nature"]
-        first = deadline(self.playbook.sla, "first_contact", start=now, level=level, own=_without_law(nature))
+        first = deadline(
+            self.playbook.sla, self.calendar, "first_contact", start=now, level=level, own=_without_law(nature)
+        )
         return {
             **self.route_of(draft, level, now),
             **self.decision_clock(nature=nature, level=level, now=now),

@@ -8,6 +8,7 @@ import pytest
 
 from contract.playbook import Playbook
 from contract.playbook_loader import PlaybookError, load_playbook
+from contract.sla import Matter
 
 _PLAYBOOK = Path(__file__).resolve().parents[2] / "playbook"
 
@@ -30,6 +31,9 @@ def _replace(path: Path, old: str, new: str) -> int:
     [
         ("sla.yml", "{value: 1,", "{value: 一天,", "应为整数"),
         ("sla.yml", "effective_from: 2021-01-01", "effective_from: 去年", "日期"),
+        ("sla.yml", "service_pauses: [waiting_customer]", "service_pauses: [new]", "service_pauses"),
+        ("calendar.yml", '{open: "09:00", close', '{open: "9点", close', "时:分"),
+        ("calendar.yml", "years: []", "years: [{year: 2027, source: 通知}]", "缺少这一项"),
         ("taxonomy.yml", "name: 业务差错", "nmae: 业务差错", "没有这一项"),
         ("taxonomy.yml", "code: C1a", "code: C2z", "code"),
         ("routing.yml", "handler: 应急领导小组", "handler: [", "YAML"),
@@ -100,12 +104,26 @@ class TestTheDemonstrationBank:
 
     def test_legal_deadlines(self, playbook: Playbook) -> None:
         day = date(2026, 11, 25)
-        clock = playbook.sla.clock("decision", level=0, day=day)
-        assert clock is not None
-        assert (clock[0].unit, clock[1].value) == ("natural_day", 15)
-        urgent = playbook.sla.clock("first_contact", level=4, day=day)
-        assert urgent is not None
-        assert (urgent[0].unit, urgent[1].value) == ("minute", 15)
+        (legal,) = playbook.sla.terms("decision", Matter(), level=0, day=day)
+        assert (legal[0].unit, legal[1].value) == ("natural_day", 15)
+        urgent = [
+            (term.unit, number.value)
+            for term, number in playbook.sla.terms("first_contact", Matter(), level=4, day=day)
+        ]
+        assert urgent == [("working_day", 1), ("hour", 2), ("minute", 15)]
+        assert (
+            playbook.sla.limit("decision", "extension", Matter(), day),
+            playbook.sla.limit("decision", "max", Matter(), day),
+        ) == (30, 60)
+
+    def test_an_unsure_number_never_decides_what_customers_are_told(self, playbook: Playbook) -> None:
+        day = date(2026, 11, 25)
+        unsure = [term.kind for term in playbook.sla.clocks if not all(value.is_sure for value in term.values)]
+        assert set(unsure) == {"review", "transfer_reply"}
+        (review,) = playbook.sla.terms("review", Matter(), level=4, day=day)
+        assert review[1].reliability == "P"
+        (reply,) = playbook.sla.terms("transfer_reply", Matter(source="12363"), level=0, day=day)
+        assert reply[1].reliability == "W"
 
     @pytest.mark.parametrize(
         ("cause", "detail", "level", "handler"),

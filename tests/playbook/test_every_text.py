@@ -26,8 +26,9 @@ from api.dialogue.commit import NOTICE
 from api.tickets.events import RATING
 from bot.channels.rendering import for_channel
 from contract.dated import in_force
-from contract.playbook import Figure, Playbook
+from contract.playbook import Playbook
 from contract.script import WORDINGS, Script
+from contract.sla import Figure
 from contract.ticket import Channel, Nature, Request, TicketDraft
 from contract.turn import BotMessage, Card, Choice
 from tests.playbook.rules import ALOUD, BUBBLE, all_filled, faults, filled, parts, plain, template
