@@ -22,7 +22,6 @@ _MAX_TRIES = 3
 _TAIL_DIGITS = 4
 # What the customer came for, beside the progress.
 _PURPOSES = {"urge": "urge", "dissatisfied": "review"}
-_RUNNING = frozenset({"new", "accepted"})
 _LOOKUP_SLOTS = ("lookup_ticket_no", "lookup_phone_tail", "lookup_tries", "lookup_purpose", "lookup_sure")
 _SURE = "lookup_sure"
 
@@ -188,7 +187,7 @@ class ActionProgress(_LookupAction):
         else:
             event["type"] = "comment"
             kept = await self._bridge.add_event(found.ticket_no, event, _key(turn, found, "comment"))
-            if kept is not None and found.state in _RUNNING:
+            if kept is not None and found.next_date is not None:
                 voice.line("utter_review_noted", ticket_no=found.ticket_no)
         await self._script(voice, tracker, "X30", {"ticket_no": found.ticket_no})
 

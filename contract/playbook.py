@@ -134,11 +134,21 @@ class Route(Dated):
     source: str
 
 
+class Escalation(Dated):
+    """Who is told when a ticket runs late: at `level` 2 or 3, for the tickets of `units` (none: of every unit)."""
+
+    level: Literal[2, 3]
+    units: tuple[str, ...] = ()
+    to: tuple[str, ...] = Field(min_length=1)
+    source: str
+
+
 class Routing(Frozen):
     """`routing.yml`. A sealed nature (举报) wins over everything; then level, a sealed cause, nature, detail, cause, `fallback`."""
 
     routes: tuple[Route, ...] = Field(min_length=1)
     fallback: str
+    escalations: tuple[Escalation, ...] = Field(default=(), alias="escalation")
 
     def route(
         self, *, cause: str | None, detail: str | None, level: int, day: date, nature: str = Nature.COMPLAINT
@@ -155,6 +165,13 @@ class Routing(Frozen):
         # A suggestion about staff misconduct is still about staff misconduct.
         sealed = by_cause is not None and by_cause.restricted
         return by_cause if sealed or by_nature is None else by_nature
+
+    def escalation(self, level: int, unit: str, day: date) -> tuple[str, ...]:
+        """The units told at a level (2, 3) of escalation: those named for this unit, else for every one, else `fallback`."""
+        valid = [one for one in self.escalations if one.level == level and one.holds_on(day)]
+        own = next((one for one in valid if unit in one.units), None)
+        found = own or next((one for one in valid if not one.units), None)
+        return found.to if found else (self.fallback,)
 
     def seals(self, *, nature: str, cause: str | None, detail: str | None, day: date) -> bool:
         """By the matter alone: a tip about staff stays closed when anger sends it to another unit."""

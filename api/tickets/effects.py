@@ -4,26 +4,23 @@ Every function gets one step and returns both; it runs inside the step's transac
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
 from pydantic import ValidationError
-from sqlalchemy import Connection
 
 from api.core.errors import invalid
-from api.core.models import AnyRow
-from api.core.redaction import masked_phone, restore, scrub
-from api.core.security import Principal, Role
-from api.tickets import joining, repository
+from api.core.redaction import masked_phone, scrub
+from api.core.security import Role
+from api.tickets import joining, repository, stages
 from api.tickets.access import may_see
 from api.tickets.clocks import extended
 from api.tickets.errors import EventInvalidError
-from api.tickets.lifecycle import OPEN_STATES, EventType, PromiseKind, State
+from api.tickets.lifecycle import OPEN_STATES, EventType, PromiseKind
 from api.tickets.numbers import normal_number
 from api.tickets.promises import Promise
-from api.tickets.schemas import CORRECTABLE, TELLABLE, EventIn, TicketIn
-from api.tickets.service import Tickets, plain_phone, record
+from api.tickets.schemas import CORRECTABLE, TELLABLE, TicketIn
+from api.tickets.service import plain_phone, record
+from api.tickets.step import Effect, Step, as_kept, needed_text
 
 _LONGEST_RUN = 60  # days that a decision may take in all (3号令: 30日, then 30日 more), from the day its clock began
 _NEVER_EMPTY = ("nature", "cause_l1", "summary")
@@ -31,26 +28,10 @@ _CLASS = ("nature", "cause_l1", "cause_l2")
 _REVIEWED = "客户申请核查"
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
-    """Everything one event is decided on."""
-
-    tickets: Tickets
-    connection: Connection
-    ticket: AnyRow
-    event: EventIn
-    by: Principal
-    now: datetime
-
-
-# What changes in the row, and what the thread says about it.
-Effect = tuple[dict[str, Any], dict[str, Any]]
-
-
 def _comment(step: Step) -> Effect:
     """A note; with a customer's comment also what it tells that is new (3号令: new facts, or material that came in)."""
     event, ticket = step.event, step.ticket
-    told = {"text": _needed_text(step), "from_customer": event.from_customer or None}
+    told = {"text": needed_text(step), "from_customer": event.from_customer or None}
     if not (event.facts or event.evidence or event.callback):
         return {}, told
     if not event.from_customer:
@@ -88,60 +69,26 @@ def _told_facts(step: Step) -> dict[str, Any]:
 
 def _urge(step: Step) -> Effect:
     count = step.ticket.urged_count + 1
-    text = _as_kept(step, step.event.text or "") or None
+    text = as_kept(step, step.event.text or "") or None
     return {"urged_count": count}, {"text": text, "count": count, "from_customer": step.event.from_customer or None}
 
 
 def _review(step: Step) -> Effect:
     """The customer does not accept the decision: it is owed again, by a clock of its own; telling it was a contact."""
-    text, ticket = _needed_text(step), step.ticket
+    text, ticket = needed_text(step), step.ticket
     clock = step.tickets.decision_clock(nature=ticket.nature, level=ticket.level_peak, now=step.now, own=_REVIEWED)
     promise = Promise(PromiseKind.REVIEW, clock["due_at"])
     repository.promise(step.connection, ticket.ticket_no, [promise], step.now)
     due_at = {"from": ticket.due_at, "to": clock["due_at"]}
     told = {"text": text, "from_customer": step.event.from_customer or None, "clock_restarted": True, "due_at": due_at}
     contact = {"first_contact_at": ticket.first_contact_at or ticket.resolved_at}
-    return {**clock, **contact, "review_requested_at": step.now, "resolved_at": None, "closed_at": None}, told
-
-
-def _needed_text(step: Step) -> str:
-    if not (step.event.text or "").strip():
-        raise EventInvalidError("请填写内容（text）。")
-    return _as_kept(step, step.event.text or "")
-
-
-def _as_kept(step: Step, text: str) -> str:
-    """The text as it may be kept; the bot passes on a customer's words with placeholders."""
-    text = scrub(text)
-    if step.by.role is Role.INTERNAL and step.ticket.conversation_id:
-        return restore(text, step.tickets.values_of(step.connection, step.ticket.conversation_id))
-    return text
+    return {**clock, **contact, "review_requested_at": step.now}, told
 
 
 def _contact(step: Step) -> Effect:
     first = {} if step.ticket.first_contact_at else {"first_contact_at": step.now}
     kept = repository.keep_promise(step.connection, step.ticket.ticket_no, PromiseKind.CALLBACK, step.now)
     return first, {"text": scrub(step.event.text or ""), "promise_met": PromiseKind.CALLBACK if kept else None}
-
-
-def _accept(step: Step) -> Effect:
-    return {"accepted_at": step.now, "owner": step.event.owner or step.by.id}, {"owner": step.event.owner or step.by.id}
-
-
-def _reject(step: Step) -> Effect:
-    """Refusal needs a reason; the ticket goes back to the unit that is always responsible (首问负责)."""
-    if step.event.reason is None:
-        raise EventInvalidError("退回需要说明理由（reason）。")
-    fallback = step.tickets.playbook.routing.fallback
-    told = {"reason": step.event.reason, "from": step.ticket.route, "to": fallback}
-    return {"route": fallback, "owner": None, "accepted_at": None}, told
-
-
-def _assign(step: Step) -> Effect:
-    if step.event.owner is None and step.event.route is None:
-        raise EventInvalidError("请给出经办人（owner）或部门（route）。")
-    changes = {name: value for name in ("owner", "route") if (value := getattr(step.event, name)) is not None}
-    return changes, {name: {"from": getattr(step.ticket, name), "to": value} for name, value in changes.items()}
 
 
 def _extend(step: Step) -> Effect:
@@ -157,35 +104,11 @@ def _extend(step: Step) -> Effect:
     return {"due_at": due_at, "extended_days": days, "extension_reason": event.reason}, told
 
 
-def _resolve(step: Step) -> Effect:
-    if step.event.outcome is None:
-        raise EventInvalidError("请选择处理结果（outcome）。")
-    repository.keep_promise(step.connection, step.ticket.ticket_no, PromiseKind.REVIEW, step.now)
-    changes = {name: getattr(step.event, name) for name in ("outcome", "root_cause", "corrective_action")}
-    return {**changes, "resolved_at": step.now}, {**changes, "text": scrub(step.event.text or "")}
-
-
-def _close(step: Step) -> Effect:
-    return {"closed_at": step.now}, {"text": scrub(step.event.text or "")}
-
-
-def _reopen(step: Step) -> Effect:
-    if step.event.reason is None:
-        raise EventInvalidError("重新打开需要说明理由（reason）。")
-    changes = {"closed_at": None, "resolved_at": None, "withdrawn_at": None, "reopened": step.ticket.reopened + 1}
-    return changes, {"reason": step.event.reason}
-
-
-def _withdraw(step: Step) -> Effect:
-    """The procedure ends the day the withdrawal is received (3号令第十五条)."""
-    return {"withdrawn_at": step.now, "closed_at": step.now}, {"reason": step.event.reason}
-
-
 def _merge(step: Step) -> Effect:
     into = repository.find(step.connection, normal_number(step.event.into or "") or "", lock=True)
     if into is None or into.ticket_no == step.ticket.ticket_no or not may_see(step.by, into):
         raise EventInvalidError("请给出要并入的另一张工单号（into）。")
-    if into.state in (State.MERGED, State.WITHDRAWN, State.CLOSED):
+    if into.state not in OPEN_STATES:
         raise EventInvalidError("要并入的工单已经结束，请选一张办理中的工单。")
     repository.move_promises(step.connection, step.ticket.ticket_no, into.ticket_no)
     repository.change(step.connection, into.ticket_no, {"repeat_count": into.repeat_count + 1, "updated_at": step.now})
@@ -198,7 +121,7 @@ def _merge(step: Step) -> Effect:
         now=step.now,
         ticket=into._asdict(),
     )
-    return {"parent_ticket": into.ticket_no, "closed_at": step.now}, {"into": into.ticket_no}
+    return {"parent_ticket": into.ticket_no}, {"into": into.ticket_no}
 
 
 def _correct(step: Step) -> Effect:
@@ -217,9 +140,10 @@ def _correct(step: Step) -> Effect:
         told["phone"] = {side: masked_phone(value) for side, value in told["phone"].items()}
         changes["phone_index"] = step.tickets.phone_index(changes["phone"])
     moved = _reclassified(step, changes) if told.keys() & set(_CLASS) else {}
-    if moved.get("route", step.ticket.route) != step.ticket.route:
-        told["route"] = {"from": step.ticket.route, "to": moved["route"]}
-    return {**changes, **moved}, {"fields": told}
+    if moved.get("route", step.ticket.route) == step.ticket.route:
+        return {**changes, **moved}, {"fields": told}
+    told["route"] = {"from": step.ticket.route, "to": moved["route"]}
+    return {**changes, **moved}, {"fields": told, "handed_over": True}
 
 
 def _reclassified(step: Step, changes: dict[str, Any]) -> dict[str, Any]:
@@ -241,7 +165,7 @@ def _reclassified(step: Step, changes: dict[str, Any]) -> dict[str, Any]:
 
 def _valid(step: Step, fields: Mapping[str, str | None]) -> dict[str, Any]:
     """The values by the rules of filing."""
-    spoken = {name: value and _as_kept(step, value) for name, value in fields.items()}
+    spoken = {name: value and as_kept(step, value) for name, value in fields.items()}
     try:
         valid = TicketIn.model_validate({"narrative_raw": step.ticket.narrative_raw, **spoken})
     except ValidationError as error:
@@ -251,16 +175,10 @@ def _valid(step: Step, fields: Mapping[str, str | None]) -> dict[str, Any]:
 
 
 EFFECTS: Mapping[EventType, Callable[[Step], Effect]] = {
+    **stages.EFFECTS,
     EventType.COMMENT: _comment,
     EventType.CONTACT: _contact,
-    EventType.ACCEPT: _accept,
-    EventType.REJECT: _reject,
-    EventType.ASSIGN: _assign,
     EventType.EXTEND: _extend,
-    EventType.RESOLVE: _resolve,
-    EventType.CLOSE: _close,
-    EventType.REOPEN: _reopen,
-    EventType.WITHDRAW: _withdraw,
     EventType.MERGE: _merge,
     EventType.CORRECT: _correct,
     EventType.URGE: _urge,

@@ -7,19 +7,27 @@ from typing import Any
 from sqlalchemy import Connection
 
 from api.core.bus import Event
-from api.core.errors import ForbiddenError
+from api.core.clock import rfc3339
+from api.core.errors import ApiError, ForbiddenError
 from api.core.models import AnyRow
 from api.core.security import Principal, Role
 from api.tickets import joining, repository
 from api.tickets.access import check_tail, may_see
-from api.tickets.effects import EFFECTS, Step
+from api.tickets.effects import EFFECTS
 from api.tickets.errors import IdempotencyConflictError, TicketNotFoundError
-from api.tickets.lifecycle import FOR_CUSTOMERS, EventType, State, may, next_state
+from api.tickets.lifecycle import EVENT_LABELS, EventType, State, after, audience_of, check_allowed, may, moments
 from api.tickets.numbers import normal_number
 from api.tickets.schemas import EventIn
-from api.tickets.service import Tickets, record
+from api.tickets.service import Tickets, record, resume_for_customer
+from api.tickets.step import Step
 
 RATING = "您反映的事已办结（工单{ticket_no}）。愿意的话，请给这次处理打个分，我们会用来改进。"
+
+
+class VersionConflictError(ApiError):
+    """Something happened to the ticket since the caller looked at it; `details.since` says what."""
+
+    status, code = 409, "version_conflict"
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +40,8 @@ class Applied:
 
 
 async def apply(tickets: Tickets, ticket_no: str, event: EventIn, *, key: str | None, by: Principal) -> Applied:
-    """Raises TicketNotFoundError, ForbiddenError, EventNotAllowedError or EventInvalidError, then nothing changed.
+    """Raises TicketNotFoundError, ForbiddenError, VersionConflictError, EventNotAllowedError or EventInvalidError, then
+    nothing changed.
 
     With a key (a turn of the bot that may be tried again) the event happens once.
     """
@@ -55,22 +64,55 @@ def _apply(
     step = Step(tickets, connection, ticket, event, by, tickets.ctx.clock.now())
     if key is not None and (known := _done_before(step, key)) is not None:
         return Applied(ticket, joining.answer(known.told))
-    state = next_state(State(ticket.state), event.type)
-    changes, told = EFFECTS[event.type](step)
-    changes = {**changes, "state": state, "updated_at": step.now}
-    repository.change(connection, number, changes)
-    audience = "customer" if event.type in FOR_CUSTOMERS else "staff"
-    after = {**ticket._asdict(), **changes}
-    record(
-        connection, ticket_no=number, kind=event.type, by=by, data=told, now=step.now, ticket=after, audience=audience
-    )
+    _check_version(step)
+    told = _happens(step)
     said = _ask_rating(step) if event.type is EventType.CLOSE else None
+    if event.type is EventType.COMMENT and event.from_customer:
+        resume_for_customer(connection, ticket, by, step.now)
     if key is not None:
         _remember(step, key, joining.answer(told))
     found = repository.find(connection, number)
     if found is None:
         raise TicketNotFoundError
     return Applied(found, joining.answer(told), said)
+
+
+def _happens(step: Step) -> dict[str, Any]:
+    """The event itself: what it changes, what follows from the state it leads to, and the entry that tells it."""
+    ticket, kind = step.ticket, step.event.type
+    check_allowed(State(ticket.state), kind)
+    changes, told = EFFECTS[kind](step)
+    state = after(State(ticket.state), kind, told, ticket.outcome)
+    changes = {**moments(ticket, state, step.now), **changes, "state": state, "updated_at": step.now}
+    repository.change(step.connection, ticket.ticket_no, changes)
+    record(
+        step.connection,
+        ticket_no=ticket.ticket_no,
+        kind=kind,
+        by=step.by,
+        data=told,
+        now=step.now,
+        ticket={**ticket._asdict(), **changes},
+        audience=audience_of(kind, told),
+    )
+    return told
+
+
+def _check_version(step: Step) -> None:
+    """Two tabs, two people: whoever decides on an old sight of the ticket hears what has happened since."""
+    expected, version = step.event.expected_version, step.ticket.version
+    if expected is None or expected == version:
+        return
+    entries = repository.events_of(step.connection, step.ticket.ticket_no)[expected:]
+    since = [
+        {"seq": entry.seq, "type": entry.type, "actor": entry.actor, "at": rfc3339(entry.created_at)}
+        for entry in entries
+    ]
+    named = "、".join(f"{entry.actor} {EVENT_LABELS[EventType(entry.type)]}" for entry in entries[-3:])
+    happened = f"又有了新的经过（{named}）" if named else "已经不是这个版本"
+    raise VersionConflictError(
+        f"这张工单在您打开之后{happened}，请看过最新内容再操作。", details={"version": version, "since": since}
+    )
 
 
 def _ask_rating(step: Step) -> Event | None:
@@ -99,4 +141,6 @@ def _scope(step: Step) -> str:
 
 
 def _fingerprint(step: Step) -> str:
-    return hashlib.sha256(f"{step.ticket.ticket_no}\n{step.event.model_dump_json()}".encode()).hexdigest()
+    return hashlib.sha256(
+        f"{step.ticket.ticket_no}\n{step.event.model_dump_json(exclude_defaults=True)}".encode()
+    ).hexdigest()

@@ -1,11 +1,14 @@
 """What may happen to a ticket: pure rules, no SQL, no clock.
 
-A ticket waits for the unit it was routed to (new), is worked on (accepted), answered (resolved), and ends (closed,
-withdrawn, or merged into another). Until the target unit accepts, the intake side stays responsible (首问负责).
+A ticket waits for the unit it was routed to (new), is worked on (accepted, investigating, waiting_*), answered (proposed),
+and ends (closed_*, withdrawn, rejected_not_complaint, or merged into another). The state follows from the thread alone
+(`state_of`); the ticket's row keeps it so that it can be searched.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from datetime import datetime
 from enum import StrEnum
+from typing import Any, Literal, Protocol
 
 from api.core.errors import ApiError
 from api.core.security import Role
@@ -16,22 +19,44 @@ class State(StrEnum):
 
     NEW = "new"
     ACCEPTED = "accepted"
-    RESOLVED = "resolved"
-    CLOSED = "closed"
+    INVESTIGATING = "investigating"
+    WAITING_CUSTOMER = "waiting_customer"
+    WAITING_THIRD_PARTY = "waiting_third_party"
+    PROPOSED = "proposed"
+    CLOSED_RESOLVED = "closed_resolved"
+    CLOSED_EXPLAINED = "closed_explained"
     WITHDRAWN = "withdrawn"
+    REJECTED_NOT_COMPLAINT = "rejected_not_complaint"
     MERGED = "merged"
 
 
-OPEN_STATES = (State.NEW, State.ACCEPTED, State.RESOLVED)
+WAITING_STATES = (State.WAITING_CUSTOMER, State.WAITING_THIRD_PARTY)
+# A unit has accepted it and owes the decision.
+HANDLED_STATES = (State.ACCEPTED, State.INVESTIGATING, *WAITING_STATES)
 # The decision is still owed; an answered ticket no longer runs late.
-RUNNING_STATES = (State.NEW, State.ACCEPTED)
+RUNNING_STATES = (State.NEW, *HANDLED_STATES)
+OPEN_STATES = (*RUNNING_STATES, State.PROPOSED)
+# Decided and told; the other ends come without a decision.
+DECIDED_STATES = (State.PROPOSED, State.CLOSED_RESOLVED, State.CLOSED_EXPLAINED)
+CLOSED_STATES = (
+    State.CLOSED_RESOLVED,
+    State.CLOSED_EXPLAINED,
+    State.WITHDRAWN,
+    State.REJECTED_NOT_COMPLAINT,
+    State.MERGED,
+)
 
 LABELS: Mapping[State, str] = {
     State.NEW: "已登记，等待受理",
     State.ACCEPTED: "处理中",
-    State.RESOLVED: "已答复",
-    State.CLOSED: "已办结",
+    State.INVESTIGATING: "核查中",
+    State.WAITING_CUSTOMER: "等待客户补充",
+    State.WAITING_THIRD_PARTY: "等待有关方面回复",
+    State.PROPOSED: "已答复",
+    State.CLOSED_RESOLVED: "已办结",
+    State.CLOSED_EXPLAINED: "已说明办结",
     State.WITHDRAWN: "已撤回",
+    State.REJECTED_NOT_COMPLAINT: "不按投诉办理",
     State.MERGED: "已合并办理",
 }
 
@@ -43,17 +68,32 @@ class EventType(StrEnum):
     ACCEPT = "accept"
     REJECT = "reject"
     ASSIGN = "assign"
+    INVESTIGATE = "investigate"
+    WAIT = "wait"
+    RESUME = "resume"
     COMMENT = "comment"
     CONTACT = "contact"
     EXTEND = "extend"
+    ASSESS = "assess"
     RESOLVE = "resolve"
     CLOSE = "close"
+    NOT_COMPLAINT = "not_complaint"
     REOPEN = "reopen"
     WITHDRAW = "withdraw"
     MERGE = "merge"
     CORRECT = "correct"
     URGE = "urge"
     REVIEW = "review"
+
+
+_T, _S = EventType, State
+
+EVENT_LABELS: Mapping[EventType, str] = {
+    _T.CREATE: "登记", _T.ACCEPT: "受理", _T.REJECT: "退回", _T.ASSIGN: "转派", _T.INVESTIGATE: "开始核查", _T.WAIT: "等待",
+    _T.RESUME: "恢复办理", _T.COMMENT: "备注", _T.CONTACT: "联系客户", _T.EXTEND: "延期", _T.ASSESS: "认定", _T.RESOLVE: "答复",
+    _T.CLOSE: "办结", _T.NOT_COMPLAINT: "不按投诉办理", _T.REOPEN: "重新打开", _T.WITHDRAW: "撤回", _T.MERGE: "合并",
+    _T.CORRECT: "更正", _T.URGE: "催办", _T.REVIEW: "申请核查",
+}  # fmt: skip
 
 
 class PromiseKind(StrEnum):
@@ -67,31 +107,45 @@ class PromiseKind(StrEnum):
     REVIEW = "review"
 
 
-_T, _S = EventType, State
+_ALWAYS = (_T.COMMENT,)
+_RUNNING = (
+    *_ALWAYS, _T.ASSIGN, _T.CONTACT, _T.EXTEND, _T.ASSESS, _T.NOT_COMPLAINT, _T.WITHDRAW, _T.MERGE, _T.CORRECT, _T.URGE,
+)  # fmt: skip
+_ENDED = (*_ALWAYS, _T.ASSESS, _T.REOPEN)
 
-# State after each event; an event that stands at no state there is not allowed there.
-_NEXT: Mapping[State, Mapping[EventType, State]] = {
-    _S.NEW: {
-        _T.ACCEPT: _S.ACCEPTED, _T.REJECT: _S.NEW, _T.ASSIGN: _S.NEW, _T.COMMENT: _S.NEW, _T.CONTACT: _S.NEW,
-        _T.EXTEND: _S.NEW, _T.WITHDRAW: _S.WITHDRAWN, _T.MERGE: _S.MERGED, _T.CORRECT: _S.NEW,
-        _T.URGE: _S.NEW,
-    },
-    _S.ACCEPTED: {
-        _T.REJECT: _S.NEW, _T.ASSIGN: _S.ACCEPTED, _T.COMMENT: _S.ACCEPTED, _T.CONTACT: _S.ACCEPTED,
-        _T.EXTEND: _S.ACCEPTED, _T.RESOLVE: _S.RESOLVED, _T.WITHDRAW: _S.WITHDRAWN, _T.MERGE: _S.MERGED,
-        _T.CORRECT: _S.ACCEPTED, _T.URGE: _S.ACCEPTED,
-    },
-    _S.RESOLVED: {
-        _T.COMMENT: _S.RESOLVED, _T.CONTACT: _S.RESOLVED, _T.CLOSE: _S.CLOSED, _T.REOPEN: _S.ACCEPTED,
-        _T.WITHDRAW: _S.WITHDRAWN, _T.CORRECT: _S.RESOLVED, _T.REVIEW: _S.ACCEPTED,
-    },
-    _S.CLOSED: {_T.COMMENT: _S.CLOSED, _T.REOPEN: _S.ACCEPTED, _T.REVIEW: _S.ACCEPTED},
-    _S.WITHDRAWN: {_T.COMMENT: _S.WITHDRAWN, _T.REOPEN: _S.ACCEPTED},
-    _S.MERGED: {_T.COMMENT: _S.MERGED},
-}  # fmt: skip
+_ALLOWED: Mapping[State, tuple[EventType, ...]] = {
+    _S.NEW: (_T.ACCEPT, _T.REJECT, *_RUNNING),
+    _S.ACCEPTED: (_T.INVESTIGATE, _T.WAIT, _T.RESOLVE, _T.REJECT, *_RUNNING),
+    _S.INVESTIGATING: (_T.WAIT, _T.RESOLVE, _T.REJECT, *_RUNNING),
+    _S.WAITING_CUSTOMER: (_T.RESUME, _T.RESOLVE, *_RUNNING),
+    _S.WAITING_THIRD_PARTY: (_T.RESUME, _T.RESOLVE, *_RUNNING),
+    _S.PROPOSED: (_T.CLOSE, _T.CONTACT, _T.WITHDRAW, _T.CORRECT, _T.REVIEW, *_ENDED),
+    _S.CLOSED_RESOLVED: (_T.REVIEW, *_ENDED),
+    _S.CLOSED_EXPLAINED: (_T.REVIEW, *_ENDED),
+    _S.WITHDRAWN: _ENDED,
+    # Whoever does not agree that it is no complaint has it looked at again.
+    _S.REJECTED_NOT_COMPLAINT: (_T.REVIEW, *_ENDED),
+    _S.MERGED: _ALWAYS,
+}
 
-# What the customer's own side of the thread shows.
-FOR_CUSTOMERS = frozenset({_T.WITHDRAW, _T.RESOLVE, _T.CLOSE, _T.URGE, _T.REVIEW})
+# Where these lead from wherever they are allowed; the others leave the state, or need a look at what they tell (`after`).
+_LEADS_TO: Mapping[EventType, State] = {
+    _T.ACCEPT: _S.ACCEPTED,
+    _T.REJECT: _S.NEW,
+    _T.INVESTIGATE: _S.INVESTIGATING,
+    _T.RESUME: _S.INVESTIGATING,
+    _T.RESOLVE: _S.PROPOSED,
+    _T.NOT_COMPLAINT: _S.REJECTED_NOT_COMPLAINT,
+    _T.REOPEN: _S.ACCEPTED,
+    _T.REVIEW: _S.ACCEPTED,
+    _T.WITHDRAW: _S.WITHDRAWN,
+}
+_WAITING_FOR: Mapping[str, State] = {"customer": _S.WAITING_CUSTOMER, "third_party": _S.WAITING_THIRD_PARTY}
+# The bank only explained; it had nothing to put right.
+EXPLAINED = ("解释", "无依据")
+
+# What the customer's own side of the thread shows; beside these, what is awaited of the customer.
+_FOR_CUSTOMERS = frozenset({_T.WITHDRAW, _T.RESOLVE, _T.CLOSE, _T.URGE, _T.REVIEW, _T.NOT_COMPLAINT})
 
 _EVERYBODY = frozenset({Role.AGENT, Role.SUPERVISOR, Role.HANDLER, Role.ADMIN})
 _BACK_OFFICE = frozenset({Role.SUPERVISOR, Role.HANDLER, Role.ADMIN})
@@ -105,15 +159,20 @@ _ROLES: Mapping[EventType, frozenset[Role]] = {
     _T.URGE: _EVERYBODY | {Role.INTERNAL},
     _T.REVIEW: _EVERYBODY | {Role.INTERNAL},
     _T.REOPEN: _EVERYBODY,
-    _T.MERGE: frozenset({Role.SUPERVISOR, Role.HANDLER, Role.ADMIN, Role.INTERNAL}),
-    _T.ASSIGN: _BACK_OFFICE,
-    _T.ACCEPT: _BACK_OFFICE,
-    _T.REJECT: _BACK_OFFICE,
-    _T.EXTEND: _BACK_OFFICE,
-    _T.RESOLVE: _BACK_OFFICE,
-    _T.CLOSE: _BACK_OFFICE,
+    _T.MERGE: _BACK_OFFICE | {Role.INTERNAL},
     _T.CREATE: frozenset(),
 }
+
+
+class Entry(Protocol):
+    """An entry of a thread, as far as the state follows from it."""
+
+    @property
+    def type(self) -> str: ...
+    @property
+    def data(self) -> Mapping[str, Any]: ...
+    @property
+    def created_at(self) -> datetime: ...
 
 
 class EventNotAllowedError(ApiError):
@@ -123,20 +182,78 @@ class EventNotAllowedError(ApiError):
 
 
 def allowed_events(state: State) -> list[EventType]:
-    return list(_NEXT[state])
+    return list(_ALLOWED[state])
 
 
 def may(role: Role, event: EventType) -> bool:
-    return role in _ROLES[event]
+    return role in _ROLES.get(event, _BACK_OFFICE)
 
 
-def next_state(state: State, event: EventType) -> State:
+def check_allowed(state: State, event: EventType) -> None:
     """Raises EventNotAllowedError naming what is allowed instead."""
-    after = _NEXT[state].get(event)
-    if after is None:
-        allowed = allowed_events(state)
+    allowed = allowed_events(state)
+    if event not in allowed:
+        instead = "、".join(EVENT_LABELS[one] for one in allowed)
         raise EventNotAllowedError(
-            f"工单目前是“{LABELS[state]}”，不能执行 {event}；可以执行：{'、'.join(allowed)}。",
+            f"工单目前是“{LABELS[state]}”，不能{EVENT_LABELS[event]}；可以：{instead}。",
             details={"state": state, "allowed": allowed},
         )
-    return after
+
+
+def after(state: State, event: EventType, told: Mapping[str, Any], outcome: str | None = None) -> State:
+    """The state after an event that was allowed.
+
+    `told` is what the thread tells of it, `outcome` what the ticket was last answered with. `handed_over` in it says that
+    another unit has to accept a running ticket first; `into` that it ended in another one.
+    """
+    if event in _LEADS_TO:
+        return _LEADS_TO[event]
+    if event is _T.CLOSE:
+        return _S.CLOSED_EXPLAINED if outcome in EXPLAINED else _S.CLOSED_RESOLVED
+    if event is _T.WAIT:
+        return _WAITING_FOR[told["for"]]
+    if event is _T.MERGE and told.get("into"):
+        return _S.MERGED
+    return _S.NEW if told.get("handed_over") and state in RUNNING_STATES else state
+
+
+def audience_of(event: EventType, told: Mapping[str, Any]) -> Literal["staff", "customer"]:
+    asked = event is _T.WAIT and told.get("for") == "customer"
+    return "customer" if asked or event in _FOR_CUSTOMERS else "staff"
+
+
+def moments(row: Any, state: State, now: datetime) -> dict[str, Any]:
+    """What else a ticket's row (as it was) says in a state; the constraints of its table hold to the same."""
+    return {
+        "accepted_at": None
+        if state is _S.NEW
+        else (row.accepted_at or now)
+        if state in HANDLED_STATES
+        else row.accepted_at,
+        "resolved_at": None
+        if state in RUNNING_STATES
+        else (row.resolved_at or now)
+        if state is _S.PROPOSED
+        else row.resolved_at,
+        "closed_at": (row.closed_at or now) if state in CLOSED_STATES else None,
+        "withdrawn_at": (row.withdrawn_at or now) if state is _S.WITHDRAWN else None,
+        "awaited": row.awaited if state in WAITING_STATES else None,
+    }
+
+
+def course_of(entries: Iterable[Entry]) -> list[tuple[datetime, State]]:
+    """Since when a ticket was in which state; entries in their order, each change once."""
+    course: list[tuple[datetime, State]] = []
+    state, outcome = _S.NEW, None
+    for entry in entries:
+        outcome = entry.data.get("outcome") or outcome
+        state = after(state, EventType(entry.type), entry.data, outcome)
+        if not course or course[-1][1] is not state:
+            course.append((entry.created_at, state))
+    return course
+
+
+def state_of(entries: Iterable[Entry]) -> State:
+    """The state that a thread leads to."""
+    course = course_of(entries)
+    return course[-1][1] if course else _S.NEW

@@ -1,5 +1,7 @@
 """Tickets, their events and promises, the outbox, and who read what. Field names are those of domain.md 6.2."""
 
+from collections.abc import Iterable
+
 from sqlalchemy import (
     JSON,
     Boolean,
@@ -16,14 +18,29 @@ from sqlalchemy import (
 
 from api.core.crypto import EncryptedJson, EncryptedText
 from api.core.models import BigId, Instant, metadata
-from api.tickets.lifecycle import PromiseKind, State
+from api.tickets.lifecycle import (
+    CLOSED_STATES,
+    DECIDED_STATES,
+    EXPLAINED,
+    HANDLED_STATES,
+    RUNNING_STATES,
+    WAITING_STATES,
+    PromiseKind,
+    State,
+)
+
+
+def _listed(values: Iterable[str]) -> str:
+    return ", ".join(f"'{value}'" for value in values)
+
 
 tickets = Table(
     "tickets",
     metadata,
     Column("id", BigId, primary_key=True, autoincrement=True),
     Column("ticket_no", String(32), nullable=False, unique=True),
-    Column("state", String(16), nullable=False),
+    Column("state", String(32), nullable=False),
+    Column("version", Integer, nullable=False),
     Column("created_at", Instant, nullable=False),
     Column("updated_at", Instant, nullable=False),
     Column("conversation_id", String(64), index=True),
@@ -99,19 +116,40 @@ tickets = Table(
     Column("extension_reason", EncryptedText("tickets.extension_reason")),
     Column("urged_count", Integer, nullable=False),
     Column("review_requested_at", Instant),
+    # What a waiting ticket waits for; of the customer in the words the customer reads.
+    Column("awaited", EncryptedText("tickets.awaited")),
     Column("first_contact_at", Instant),
     Column("accepted_at", Instant),
     Column("resolved_at", Instant),
     Column("closed_at", Instant),
     Column("withdrawn_at", Instant),
     Column("outcome", String(16)),
+    Column("validity", String(8)),
     Column("root_cause", EncryptedText("tickets.root_cause")),
     Column("corrective_action", EncryptedText("tickets.corrective_action")),
     Column("reopened", Integer, nullable=False),
     Column("satisfaction", EncryptedJson("tickets.satisfaction")),
-    CheckConstraint("state in (" + ", ".join(f"'{state}'" for state in State) + ")", name="state"),
     CheckConstraint("level between 0 and 4 and level_peak between level and 4", name="level"),
+    CheckConstraint(f"state in ({_listed(State)})", name="state"),
+    # The combinations that lifecycle.moments never makes.
     CheckConstraint("(state = 'withdrawn') = (withdrawn_at is not null)", name="withdrawn"),
+    CheckConstraint(f"(state in ({_listed(CLOSED_STATES)})) = (closed_at is not null)", name="closed"),
+    CheckConstraint(f"(state in ({_listed(WAITING_STATES)})) = (awaited is not null)", name="awaited"),
+    CheckConstraint(
+        f"not (state = 'new' and accepted_at is not null or state in ({_listed(HANDLED_STATES)}) and accepted_at is null)",
+        name="accepted",
+    ),
+    CheckConstraint(
+        f"not (state in ({_listed(RUNNING_STATES)}) and resolved_at is not null"
+        f" or state in ({_listed(DECIDED_STATES)}) and (resolved_at is null or outcome is null))",
+        name="resolved",
+    ),
+    CheckConstraint(
+        f"not (state = 'closed_explained' and outcome not in ({_listed(EXPLAINED)})"
+        f" or state = 'closed_resolved' and outcome in ({_listed(EXPLAINED)}))",
+        name="outcome",
+    ),
+    CheckConstraint("state <> 'merged' or parent_ticket is not null", name="merged"),
 )
 Index("ix_tickets_repeat", tickets.c.phone_index, tickets.c.cause_l1)
 Index("ix_tickets_state_due", tickets.c.state, tickets.c.due_at)
@@ -120,7 +158,9 @@ ticket_events = Table(
     "ticket_events",
     metadata,
     Column("id", BigId, primary_key=True, autoincrement=True),
-    Column("ticket_no", ForeignKey("tickets.ticket_no"), nullable=False, index=True),
+    Column("ticket_no", ForeignKey("tickets.ticket_no"), nullable=False),
+    # The entry's number in its ticket, from 1; only a process of the version before writes none.
+    Column("seq", Integer),
     Column("type", String(16), nullable=False),
     Column("actor", String(80), nullable=False),
     Column("audience", String(16), nullable=False),
@@ -128,6 +168,7 @@ ticket_events = Table(
     Column("created_at", Instant, nullable=False),
     CheckConstraint("audience in ('staff', 'customer')", name="audience"),
 )
+Index("uq_ticket_events_ticket_no_seq", ticket_events.c.ticket_no, ticket_events.c.seq, unique=True)
 
 # What the bank owes by word, beside its clocks; one without `due_at` is the customer's to keep.
 promises = Table(
@@ -140,7 +181,7 @@ promises = Table(
     Column("due_at", Instant),
     Column("made_at", Instant, nullable=False),
     Column("met_at", Instant),
-    CheckConstraint("kind in (" + ", ".join(f"'{kind}'" for kind in PromiseKind) + ")", name="kind"),
+    CheckConstraint(f"kind in ({_listed(PromiseKind)})", name="kind"),
 )
 
 outbox = Table(
@@ -149,7 +190,7 @@ outbox = Table(
     Column("id", BigId, primary_key=True, autoincrement=True),
     Column("ticket_no", String(32), nullable=False),
     Column("type", String(32), nullable=False),
-    Column("state", String(16), nullable=False),
+    Column("state", String(32), nullable=False),
     Column("restricted_to", String(64)),
     Column("created_at", Instant, nullable=False),
     Column("published_at", Instant),

@@ -59,6 +59,12 @@ def change(connection: Connection, ticket_no: str, values: dict[str, Any]) -> No
     connection.execute(update(tickets).where(_t.ticket_no == ticket_no).values(values))
 
 
+def next_version(connection: Connection, ticket_no: str) -> int:
+    """Counts the ticket's thread up by one entry."""
+    counted = update(tickets).where(_t.ticket_no == ticket_no).values(version=_t.version + 1).returning(_t.version)
+    return int(connection.execute(counted).scalar_one())
+
+
 def find(connection: Connection, ticket_no: str, *, lock: bool = False) -> AnyRow | None:
     statement = _ONE.with_for_update() if lock else _ONE
     return connection.execute(statement, {"ticket_no": ticket_no}).one_or_none()

@@ -45,6 +45,7 @@ class TicketIn(TicketCreate):
     amount: Annotated[str, StringConstraints(pattern=r"^\d{1,12}(\.\d{1,2})?$")] | None = None
 
 
+Validity = Literal["有效", "无效", "特殊"]
 Outcome = Literal["解释", "更正", "退费", "补偿", "道歉", "无依据"]
 
 # What may be corrected after filing; each change is kept in the thread with its old value.
@@ -72,6 +73,10 @@ class EventIn(Frozen):
     root_cause: Annotated[str, StringConstraints(max_length=2000)] | None = None
     corrective_action: Annotated[str, StringConstraints(max_length=2000)] | None = None
     into: Annotated[str, StringConstraints(max_length=32)] | None = None
+    waits_for: Literal["customer", "third_party"] | None = Field(default=None, alias="for")
+    validity: Validity | None = None
+    # The version of the ticket that was looked at: when it has moved on since, nothing happens.
+    expected_version: Annotated[int, Field(ge=0)] | None = None
     fields: dict[str, str | None] | None = None
     phone_tail: Annotated[str, StringConstraints(max_length=32)] | None = None
     # The customer said it and the bot passes it on.

@@ -19,7 +19,7 @@ from api.tickets import joining, repository
 from api.tickets.calendar import WorkCalendar
 from api.tickets.clocks import deadline
 from api.tickets.errors import IdempotencyConflictError
-from api.tickets.lifecycle import RUNNING_STATES, EventType, State
+from api.tickets.lifecycle import RUNNING_STATES, EventType, State, moments
 from api.tickets.numbers import ticket_number
 from api.tickets.promises import promised_at_filing
 from api.tickets.schemas import TicketIn
@@ -141,6 +141,7 @@ class Tickets:
             "repeat_count": 0,
             "urged_count": 0,
             "reopened": 0,
+            "version": 0,
         }
 
     def decision_clock(self, *, nature: str, level: int, now: datetime, own: str | None = None) -> dict[str, Any]:
@@ -240,6 +241,8 @@ class Tickets:
         repository.promise(connection, ticket_no, promised_at_filing(values), now)
         told = {"narrative_raw": values["narrative_raw"], "level": values["level_peak"], **new}
         record(connection, ticket_no=ticket_no, kind=EventType.MERGE, by=by, data=told, now=now, ticket=same._asdict())
+        if new:
+            resume_for_customer(connection, same, by, now)
         return told
 
 
@@ -253,13 +256,18 @@ def record(
     now: datetime,
     ticket: dict[str, Any],
     audience: str = "staff",
-) -> None:
-    """An entry of the thread and its row in the outbox, together with whatever else the transaction changes."""
+) -> int:
+    """An entry of the thread and its row in the outbox, together with whatever else the transaction changes.
+
+    The entry's number in the ticket, which is the ticket's version from now on.
+    """
+    seq = repository.next_version(connection, ticket_no)
     actor = by.id if by.role is not Role.INTERNAL else "bot"
     repository.add_event(
         connection,
         {
             "ticket_no": ticket_no,
+            "seq": seq,
             "type": kind,
             "actor": actor,
             "audience": audience,
@@ -278,6 +286,18 @@ def record(
             "created_at": now,
         },
     )
+    return seq
+
+
+def resume_for_customer(connection: Connection, ticket: AnyRow, by: Principal, now: datetime) -> None:
+    """What was awaited of the customer has come: the work goes on, and nobody has to remember to say so."""
+    if ticket.state != State.WAITING_CUSTOMER:
+        return
+    changes = {**moments(ticket, State.INVESTIGATING, now), "state": State.INVESTIGATING, "updated_at": now}
+    repository.change(connection, ticket.ticket_no, changes)
+    after = {**ticket._asdict(), **changes}
+    told = {"reason": "客户已回复"}
+    record(connection, ticket_no=ticket.ticket_no, kind=EventType.RESUME, by=by, data=told, now=now, ticket=after)
 
 
 def _without_law(nature: str) -> str | None:

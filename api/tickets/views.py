@@ -77,7 +77,7 @@ def detail(
         **_other_guess(row, taxonomy),
         "clocks": clocks(row, now),
         "promises": [promise_item(promise, row, now) for promise in promises],
-        "events": [event_item(event, seq) for seq, event in enumerate(events, start=1)],
+        "events": [event_item(event, event.seq or place) for place, event in enumerate(events, start=1)],
         "allowed_events": [kind for kind in allowed_events(State(row.state)) if may(principal.role, kind)],
     }
 
@@ -121,26 +121,42 @@ def filed(row: AnyRow, *, merged: bool, told: dict[str, Any], now: datetime) -> 
 _PLAIN: Mapping[State, str] = {
     State.NEW: "您的{what}已登记，正在等待承办部门受理。",
     State.ACCEPTED: "您的{what}正在处理，承办部门已经受理。",
-    State.RESOLVED: "您的{what}已经有了答复，工作人员会向您说明。",
-    State.CLOSED: "您的{what}已经办结。有新的情况，可以随时再告诉我们。",
+    State.INVESTIGATING: "您的{what}正在核查，核清后会告诉您结果。",
+    State.WAITING_CUSTOMER: "您的{what}正在办理，想请您补充：{awaited}。在这里说，或者告诉联系您的工作人员，都可以。",
+    State.WAITING_THIRD_PARTY: "您的{what}正在办理，我们在等有关方面的回复；答复您的日期不因此推迟。",
+    State.PROPOSED: "您的{what}已经有了答复，工作人员会向您说明。",
+    State.CLOSED_RESOLVED: "您的{what}已经办结。有新的情况，可以随时再告诉我们。",
+    State.CLOSED_EXPLAINED: "您的{what}已经说明情况并办结。有新的情况，可以随时再告诉我们。",
+    State.REJECTED_NOT_COMPLAINT: "您的{what}已经核实并结束办理，工作人员会向您说明理由；您不同意的，可以申请核查。",
     State.WITHDRAWN: "您已撤回这次{what}。有新的情况，可以随时再提出。",
     State.MERGED: "您的这次反映已并入您之前的工单一起办理。",
 }
 _PLAIN_FOR: Mapping[tuple[str, State], str] = {
-    (Nature.COMPLAINT, State.RESOLVED): "您的投诉已经有了处理结果，工作人员会向您说明；不满意可以申请核查。",
+    (Nature.COMPLAINT, State.PROPOSED): "您的投诉已经有了处理结果，工作人员会向您说明；不满意可以申请核查。",
+    (Nature.COMPLAINT, State.CLOSED_RESOLVED): "您的投诉已经办结。不满意可以申请核查；有新的情况，可以随时再告诉我们。",
+    (
+        Nature.COMPLAINT,
+        State.CLOSED_EXPLAINED,
+    ): "您的投诉已经说明情况并办结。不满意可以申请核查；有新的情况，可以随时再告诉我们。",
+    (
+        Nature.COMPLAINT,
+        State.REJECTED_NOT_COMPLAINT,
+    ): "您反映的事没有按投诉办理，工作人员会向您说明理由；您不同意的，可以申请核查。",
     (Nature.PRAISE, State.NEW): "您的表扬已登记，会转达给有关部门和同事。",
     (Nature.PRAISE, State.ACCEPTED): "您的表扬已收到，有关部门正在转达。",
-    (Nature.PRAISE, State.RESOLVED): "您的表扬已经转达，谢谢您。",
-    (Nature.PRAISE, State.CLOSED): "您的表扬已经转达，谢谢您。",
+    (Nature.PRAISE, State.PROPOSED): "您的表扬已经转达，谢谢您。",
+    (Nature.PRAISE, State.CLOSED_RESOLVED): "您的表扬已经转达，谢谢您。",
+    (Nature.PRAISE, State.CLOSED_EXPLAINED): "您的表扬已经转达，谢谢您。",
 }
 _IN_REVIEW = "您的核查申请已收到，正在重新核查。"
 
 
 def plain_state(row: AnyRow) -> str:
     state = State(row.state)
-    if state is State.ACCEPTED and row.review_requested_at is not None:
+    if state in (State.ACCEPTED, State.INVESTIGATING) and row.review_requested_at is not None:
         return _IN_REVIEW
-    return _PLAIN_FOR.get((row.nature, state)) or _PLAIN[state].format(what=row.nature)
+    awaited = (row.awaited or "").rstrip("。！!.；;")
+    return _PLAIN_FOR.get((row.nature, state)) or _PLAIN[state].format(what=row.nature, awaited=awaited)
 
 
 def public(row: AnyRow, now: datetime) -> dict[str, Any]:
@@ -166,6 +182,7 @@ def public(row: AnyRow, now: datetime) -> dict[str, Any]:
             "extension_reason": row.extension_reason,
             "urged_count": row.urged_count,
             "parent_ticket": row.parent_ticket,
+            "awaited": row.awaited if state is State.WAITING_CUSTOMER else None,
             "withdrawn_at": row.withdrawn_at,
         }
     )

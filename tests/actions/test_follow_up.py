@@ -304,21 +304,22 @@ class TestReview:
     REJECTS = say("处理结果我不服", "query_progress", cue("dissatisfied"))
 
     @pytest.mark.parametrize(
-        ("state", "refused", "kinds", "lines"),
+        ("state", "runs", "refused", "kinds", "lines"),
         [
             # Still running: the words are kept.
-            ("new", {"review"}, ["review", "comment"], ["utter_review_noted"]),
-            ("accepted", {"review"}, ["review", "comment"], ["utter_review_noted"]),
-            ("resolved", set(), ["review"], ["utter_review_requested"]),
+            ("new", True, {"review"}, ["review", "comment"], ["utter_review_noted"]),
+            ("waiting_customer", True, {"review"}, ["review", "comment"], ["utter_review_noted"]),
+            ("proposed", False, set(), ["review"], ["utter_review_requested"]),
             # Ended: nothing is going on that it could be noted for.
-            ("closed", {"review"}, ["review", "comment"], []),
-            ("withdrawn", {"review", "comment"}, ["review", "comment"], []),
+            ("merged", False, {"review"}, ["review", "comment"], []),
+            ("withdrawn", False, {"review", "comment"}, ["review", "comment"], []),
         ],
     )
     async def test_is_asked_for_and_the_routes_are_told(
-        self, state: str, refused: set[str], kinds: list[str], lines: list[str], playbook: Playbook
+        self, state: str, runs: bool, refused: set[str], kinds: list[str], lines: list[str], playbook: Playbook
     ) -> None:
-        bridge = FakeBridge(found=progress(state=state), refused=refused)
+        found = progress(state=state, **({} if runs else {"next_date": None, "next_kind": None}))
+        bridge = FakeBridge(found=found, refused=refused)
         spoken, _ = await ask(playbook, self.REJECTS, bridge, **OPENED, lookup_purpose="review")
         assert bridge.kinds == kinds
         assert {event["text"] for _, event, _ in bridge.events} == {self.REJECTS.text}

@@ -266,18 +266,18 @@ async def test_a_comment_tried_again_restarts_once_and_tells_the_same(bridge: Br
     assert (again["clock_restarted"], again["due_at"]) == (True, first["due_at"])
 
 
-@pytest.mark.parametrize("state", ["resolved", "closed"])
+@pytest.mark.parametrize("state", ["proposed", "closed_resolved"])
 async def test_only_a_running_ticket_restarts(bridge: Bridge, state: str) -> None:
     number = (await bridge.file()).json()["ticket_no"]
     due_at = (await done(bridge, number, "accept"))["due_at"]
     await done(bridge, number, "resolve", outcome="道歉")
-    if state == "closed":
+    if state == "closed_resolved":
         await done(bridge, number, "close")
     later(bridge, days=2)
     told = (await says(bridge, number, facts={"amount": "20"}, evidence=True)).json()
     shown = await read(bridge, number)
     assert (told["clock_restarted"], shown["due_at"]) == (False, due_at)
-    assert shown["amount"] == ("20" if state == "resolved" else None)
+    assert shown["amount"] == ("20" if state == "proposed" else None)
     assert shown["events"][-1]["data"]["facts"] == {"amount": "20"}
 
 

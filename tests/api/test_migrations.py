@@ -10,6 +10,7 @@ from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import Connection, Engine, create_engine, event, inspect, text
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.pool import NullPool
 
 from api.migrations.run import all_metadata, configuration
@@ -95,6 +96,65 @@ def test_a_long_ask_is_kept_and_dropped_only_on_the_way_down(engine: Engine) -> 
     with engine.begin() as connection:
         kept = connection.execute(text("SELECT asks FROM messages")).scalar_one()
     assert kept == (None if engine.dialect.name == "postgresql" else "representative_count")
+
+
+def _course(number: str, state: str, *events: str, **values: Any) -> tuple[dict[str, Any], tuple[str, ...]]:
+    return {**_BEFORE, "ticket_no": number, "state": state, **values}, events
+
+
+_BEFORE_LIFE, _LIFE = "0006", "0007"
+_AT = "2026-11-26 10:00:00"
+_ANSWERED = {"accepted_at": _AT, "resolved_at": _AT}
+_ENDED = {**_ANSWERED, "closed_at": _AT}
+
+
+def test_the_states_of_old_tickets_are_told_apart_and_back(engine: Engine) -> None:
+    migrated(engine, _BEFORE_LIFE)
+    entry = {"actor": "x", "audience": "staff", "data": b"{}", "created_at": _AT}
+    with engine.begin() as connection:
+        for row, events in (
+            _course("TS1", "new", "create"),
+            _course("TS2", "accepted", "create", "withdraw", "reopen"),  # and was never accepted
+            _course("TS3", "resolved", "create", "accept", "resolve", outcome="退费", **_ANSWERED),
+            _course("TS4", "closed", "create", "accept", "resolve", "close", outcome="无依据", **_ENDED),
+            _course("TS5", "closed", "create", "accept", "resolve", "close", outcome="道歉", **_ENDED),
+            _course("TS6", "withdrawn", "create", "withdraw", withdrawn_at=_AT, closed_at=_AT),
+            _course("TS7", "merged", "create", "merge", parent_ticket="TS1", closed_at=_AT),
+        ):
+            insert(connection, "tickets", row)
+            for kind in events:
+                insert(connection, "ticket_events", {**entry, "ticket_no": row["ticket_no"], "type": kind})
+            told = {"ticket_no": row["ticket_no"], "type": "ticket.x", "state": row["state"], "created_at": _AT}
+            insert(connection, "outbox", told)
+    migrated(engine, _LIFE)
+    by_number = "SELECT state FROM {} ORDER BY ticket_no"
+    with engine.begin() as connection:
+        found = connection.execute(text("SELECT state, version, accepted_at FROM tickets ORDER BY ticket_no")).all()
+        states = ["new", "accepted", "proposed", "closed_explained", "closed_resolved", "withdrawn", "merged"]
+        assert [(row.state, row.version) for row in found] == list(zip(states, (1, 3, 3, 4, 4, 2, 2), strict=True))
+        assert found[1].accepted_at is not None
+        assert list(connection.execute(text(by_number.format("outbox"))).scalars()) == states
+        seqs = connection.execute(text("SELECT seq FROM ticket_events ORDER BY id")).scalars()
+        assert list(seqs) == [n for row in found for n in range(1, row.version + 1)]
+        # A process of the version before goes on filing: it knows neither version nor number.
+        insert(connection, "tickets", {**_BEFORE, "ticket_no": "TS8"})
+        insert(connection, "ticket_events", {**entry, "ticket_no": "TS8", "type": "create"})
+        connection.execute(text("UPDATE tickets SET state = 'investigating' WHERE ticket_no = 'TS2'"))
+        over = "UPDATE tickets SET state = 'rejected_not_complaint', closed_at = created_at WHERE ticket_no = 'TS1'"
+        connection.execute(text(over))
+    for broken in ("state = 'resolved'", "state = 'withdrawn'", "closed_at = created_at"):
+        with pytest.raises(IntegrityError), engine.begin() as connection:
+            connection.execute(text(f"UPDATE tickets SET {broken} WHERE ticket_no = 'TS8'"))  # noqa: S608
+    migrated(engine, _BEFORE_LIFE, command.downgrade)
+    with engine.begin() as connection:
+        states = ["closed", "accepted", "resolved", "closed", "closed", "withdrawn", "merged", "new"]
+        assert list(connection.execute(text(by_number.format("tickets"))).scalars()) == states
+    with pytest.raises(IntegrityError), engine.begin() as connection:
+        connection.execute(text("UPDATE tickets SET state = 'proposed'"))
+    migrated(engine, _LIFE)
+    with engine.begin() as connection:
+        states = ["rejected_not_complaint", "accepted", "proposed", "closed_explained", "closed_resolved"]
+        assert list(connection.execute(text(by_number.format("tickets"))).scalars())[:5] == states
 
 
 def test_the_newest_schema_is_the_one_in_the_code(engine: Engine) -> None:

@@ -168,6 +168,7 @@ async def test_praise_is_not_called_a_complaint(bridge: Bridge) -> None:
 def test_every_state_of_every_nature_has_words(nature: str, state: State, reviewed: str | None) -> None:
     class Row:
         review_requested_at = reviewed
+        awaited = "存单的照片"
 
     row = Row()
     row.nature, row.state = nature, state  # type: ignore[attr-defined]

@@ -12,6 +12,7 @@ from api.dialogue.commit import NOTICE
 from tests.api.conftest import Bridge, Start, Talk
 from tests.api.fake_bot import answer
 from tests.api.postgres import postgres, why_not
+from tests.api.test_life import contradict, once_each
 from tests.api.test_stream import numbers
 from tests.api.test_tickets import WHOLE_DRAFT
 
@@ -265,3 +266,11 @@ async def test_a_login_at_one_counts_at_the_other(two: tuple[Bridge, Bridge]) ->
     await first.http.post("/v1/staff/login", json={"username": "admin", "password": "correct-horse-battery"})
     second.http.cookies = first.http.cookies
     assert (await second.http.get("/v1/staff/me")).status_code == 200
+
+
+async def test_clicks_at_the_same_moment_count_once_in_two_processes(two: tuple[Bridge, Bridge]) -> None:
+    await once_each(two, (await two[0].file()).json()["ticket_no"])
+
+
+async def test_a_row_that_contradicts_its_state_is_not_kept(bridge: Bridge) -> None:
+    await contradict(bridge, (await bridge.file()).json()["ticket_no"], {"state": "closed_resolved"})

@@ -33,7 +33,7 @@ async def test_a_ticket_goes_from_new_to_closed(bridge: Bridge, number: str) -> 
         (await done(bridge, number, "resolve", outcome="道歉", text="已当面致歉"))["state"],
         (await done(bridge, number, "close"))["state"],
     ]
-    assert states == ["accepted", "accepted", "resolved", "closed"]
+    assert states == ["accepted", "accepted", "proposed", "closed_resolved"]
 
 
 async def test_the_thread_names_who_did_what(bridge: Bridge, number: str) -> None:
@@ -59,7 +59,7 @@ async def test_what_the_state_forbids_names_what_it_allows(bridge: Bridge, numbe
         ("extend", {"days": 5, "reason": "需要调监控"}),
         ("merge", {"into": "TS1"}),
         ("correct", {}),
-        ("correct", {"fields": {"state": "closed"}}),
+        ("correct", {"fields": {"state": "new"}}),
         ("correct", {"fields": {"cause_l1": "C77"}}),
         ("correct", {"fields": {"cause_l1": None}}),
         ("correct", {"fields": {"nature": None}}),

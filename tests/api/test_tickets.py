@@ -219,7 +219,7 @@ async def test_the_list_has_the_newest_first(bridge: Bridge) -> None:
         ({"level_min": 2}, {"angry"}),
         ({"route": "网点负责人"}, {"plain"}),
         ({"state": "new"}, {"plain", "angry", "machine"}),
-        ({"state": "closed"}, set()),
+        ({"state": "closed_resolved"}, set()),
         ({"overdue": "true"}, set()),
         ({"overdue": "false"}, {"plain", "angry", "machine"}),
         ({"q": "13900000002"}, {"angry"}),

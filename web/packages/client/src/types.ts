@@ -83,6 +83,7 @@ export interface TicketEvent {
   seq: number
   type: string
   actor: string
+  audience?: 'staff' | 'customer'
   at: string
   data: Record<string, unknown>
 }
@@ -107,6 +108,8 @@ export interface TicketPromise {
 
 export type Ticket = TicketRow &
   Record<string, unknown> & {
+    /** Entries in the thread; sent back as `expected_version` with what is decided on this sight of the ticket. */
+    version?: number
     events: TicketEvent[]
     clocks: Clock[]
     promises: TicketPromise[]

@@ -1,0 +1,108 @@
+"""The events that take a ticket from one state to another: what each changes in the row, and what the thread tells of it."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from api.core.redaction import scrub
+from api.tickets import repository
+from api.tickets.errors import EventInvalidError
+from api.tickets.lifecycle import EventType, PromiseKind
+from api.tickets.step import Effect, Step, needed_reason
+from contract.ticket import Nature
+
+
+def _accept(step: Step) -> Effect:
+    owner = step.event.owner or step.by.id
+    return {"owner": owner}, {"owner": owner}
+
+
+def _reject(step: Step) -> Effect:
+    """Refusal needs a reason; the ticket goes back to the unit that is always responsible (首问负责)."""
+    reason = needed_reason(step, "退回")
+    fallback = step.tickets.playbook.routing.fallback
+    told = {"reason": reason, "route": {"from": step.ticket.route, "to": fallback}}
+    return {"route": fallback, "owner": None}, told
+
+
+def _assign(step: Step) -> Effect:
+    """Another unit has to accept it first; another owner within the unit goes on with the work."""
+    event, ticket = step.event, step.ticket
+    if event.owner is None and event.route is None:
+        raise EventInvalidError("请给出经办人（owner）或部门（route）。")
+    changes: dict[str, Any] = {
+        name: value for name in ("owner", "route") if (value := getattr(event, name)) is not None
+    }
+    told = {name: {"from": getattr(ticket, name), "to": value} for name, value in changes.items()}
+    if event.route is None or event.route == ticket.route:
+        return changes, told
+    return {"owner": None, **changes}, {**told, "handed_over": True}
+
+
+def _investigate(step: Step) -> Effect:
+    return {}, {"text": scrub(step.event.text or "") or None}
+
+
+def _wait(step: Step) -> Effect:
+    """What is awaited; of the customer it is told to them in these words, so it must not say what nobody may say."""
+    reason, waits_for = needed_reason(step, "等待"), step.event.waits_for
+    if waits_for is None:
+        raise EventInvalidError("请说明等谁（for）：customer 客户，third_party 有关方面。")
+    if waits_for == "customer" and (banned := step.tickets.playbook.phrases.violations(reason)):
+        raise EventInvalidError(f"客户会看到这句话，请不要用“{banned[0]}”这样的说法。", details={"phrases": banned})
+    return {"awaited": reason}, {"for": waits_for, "reason": reason}
+
+
+def _resume(step: Step) -> Effect:
+    return {}, {"reason": scrub(step.event.reason or step.event.text or "") or None}
+
+
+def _assess(step: Step) -> Effect:
+    """有效、无效、特殊: by the back office, whenever it knows; it may think again."""
+    validity = step.event.validity
+    if validity is None:
+        raise EventInvalidError("请给出认定结果（validity）：有效、无效或特殊。")
+    told = {"from": step.ticket.validity, "to": validity}
+    return {"validity": validity}, {"validity": told, "reason": scrub(step.event.reason or "") or None}
+
+
+def _resolve(step: Step) -> Effect:
+    if step.event.outcome is None:
+        raise EventInvalidError("请选择处理结果（outcome）。")
+    repository.keep_promise(step.connection, step.ticket.ticket_no, PromiseKind.REVIEW, step.now)
+    changes = {name: getattr(step.event, name) for name in ("outcome", "root_cause", "corrective_action")}
+    return changes, {**changes, "text": scrub(step.event.text or "")}
+
+
+def _close(step: Step) -> Effect:
+    return {}, {"text": scrub(step.event.text or ""), "outcome": step.ticket.outcome}
+
+
+def _not_complaint(step: Step) -> Effect:
+    if step.ticket.nature != Nature.COMPLAINT:
+        raise EventInvalidError(f"这张工单登记的是{step.ticket.nature}，本来就不按投诉办理；办完请用答复（resolve）。")
+    return {}, {"reason": needed_reason(step, "不按投诉办理")}
+
+
+def _reopen(step: Step) -> Effect:
+    return {"reopened": step.ticket.reopened + 1}, {"reason": needed_reason(step, "重新打开")}
+
+
+def _withdraw(step: Step) -> Effect:
+    """The procedure ends the day the withdrawal is received (3号令第十五条)."""
+    return {}, {"reason": step.event.reason}
+
+
+EFFECTS: Mapping[EventType, Callable[[Step], Effect]] = {
+    EventType.ACCEPT: _accept,
+    EventType.REJECT: _reject,
+    EventType.ASSIGN: _assign,
+    EventType.INVESTIGATE: _investigate,
+    EventType.WAIT: _wait,
+    EventType.RESUME: _resume,
+    EventType.ASSESS: _assess,
+    EventType.RESOLVE: _resolve,
+    EventType.CLOSE: _close,
+    EventType.NOT_COMPLAINT: _not_complaint,
+    EventType.REOPEN: _reopen,
+    EventType.WITHDRAW: _withdraw,
+}
