@@ -13,6 +13,7 @@ from contract.base import Frozen
 from contract.branch import Branch
 from contract.calendar import Calendar
 from contract.dated import AnyCause, CauseCode, Dated, DetailCode
+from contract.evidence import Evidence
 from contract.script import Script
 from contract.sla import Industry, Sla
 from contract.ticket import Nature
@@ -223,6 +224,7 @@ class Playbook(Frozen):
     sla: Sla
     calendar: Calendar
     phrases: Phrases
+    evidence: Evidence
     scripts: tuple[Script, ...]
     branches: tuple[Branch, ...] = Field(min_length=1)
 

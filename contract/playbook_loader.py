@@ -15,6 +15,7 @@ from ruamel.yaml.error import MarkedYAMLError
 from contract.branch import Branch
 from contract.branch_csv import read_branches
 from contract.calendar import Calendar
+from contract.evidence import Evidence
 from contract.playbook import Organisation, Phrases, Playbook, Routing, Taxonomy
 from contract.script import PLACEHOLDERS, Script
 from contract.sla import Sla
@@ -37,6 +38,7 @@ _EXPECTED = {
     "string_type": "应为文字",
     "bool_parsing": "应为 true 或 false",
     "enum": "只能是 {expected}",
+    "literal_error": "只能是 {expected}",
     "time_parsing": "应为 24 小时制的时:分，例如 09:00",
     "tuple_type": "应为列表",
     "model_type": "应为若干“名称: 值”",
@@ -64,6 +66,7 @@ def load_playbook(directory: Path) -> Playbook:
         sla=_load(directory / "sla.yml", Sla),
         calendar=_load(directory / "calendar.yml", Calendar),
         phrases=_load(directory / "phrases.yml", Phrases),
+        evidence=_load(directory / "evidence.yml", Evidence),
         scripts=scripts,
         branches=_load_branches(directory / "branches.csv"),
     )

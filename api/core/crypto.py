@@ -41,6 +41,7 @@ class _Key:
         self._fields = AESGCM(_derive(master, b"fields"))
         self.token = _derive(master, b"conversation tokens")
         self._blind = _derive(master, b"blind index")
+        self.file = _derive(master, b"files")
 
     def encrypt(self, value: bytes, place: bytes) -> bytes:
         nonce = os.urandom(_NONCE)
@@ -107,6 +108,11 @@ class Cipher:
     def token_keys(self) -> tuple[bytes, ...]:
         """Tokens given out under an older key hold as long as that key is in the ring."""
         return tuple(key.token for key in self._fresh()[1].values())
+
+    @property
+    def file_key(self) -> bytes:
+        """For addresses and keys of files (api.core.files); a file's row keeps them, so that an older key need not be asked."""
+        return self._current.file
 
     @property
     def _current(self) -> _Key:

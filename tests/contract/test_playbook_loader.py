@@ -38,6 +38,8 @@ def _replace(path: Path, old: str, new: str) -> int:
         ("taxonomy.yml", "code: C1a", "code: C2z", "code"),
         ("routing.yml", "handler: 应急领导小组", "handler: [", "YAML"),
         ("routing.yml", "natures: [表扬]", "natures: [夸奖]", "只能是"),
+        ("evidence.yml", "media_type: image/webp", "media_type: image/svg+xml", "只能是"),
+        ("evidence.yml", "largest_mb: 10}", "largest_mb: 10G}", "应为整数"),
         ("explanations/X10.yml", "都是防止钱被别人取走", "您应该理解", "禁语"),
         (
             "explanations/X02.yml",
