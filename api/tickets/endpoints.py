@@ -21,6 +21,7 @@ from api.tickets.errors import IdempotencyKeyRequiredError, TicketNotFoundError
 from api.tickets.events import apply
 from api.tickets.export import csv_chunks
 from api.tickets.lifecycle import State
+from api.tickets.links import repository as links
 from api.tickets.numbers import normal_number
 from api.tickets.schemas import EventIn, TicketIn
 from api.tickets.service import Tickets
@@ -182,4 +183,6 @@ def _detail(
 ) -> dict[str, Any]:
     events = repository.events_of(connection, row.ticket_no)
     promises = repository.promises_of(connection, row.ticket_no)
-    return views.detail(row, events, promises, now=now, principal=principal, taxonomy=taxonomy)
+    shown = views.detail(row, events, promises, now=now, principal=principal, taxonomy=taxonomy)
+    related = links.links_of(connection, row.ticket_no, principal)
+    return {**shown, "related": [views.link_item(link, taxonomy) for link in related]}

@@ -6,11 +6,11 @@ they came (3号令). A restart gives the bank more time, so in doubt nothing is 
 
 import re
 from collections.abc import Iterable, Mapping
-from contextlib import suppress
-from datetime import date
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
+from api.tickets.similarity import Matter, Reason, Verdict, compare, day_of, one_in_the_other, plain, same_branch
 from contract.ticket import Nature
 
 FACTS = ("branch", "event_time", "amount", "product", "staff_described", "request")
@@ -29,9 +29,6 @@ _FILLABLE = (
 
 _WORDS = {"branch": ("branch_name",), "event_time": ("event_time_text",)}
 
-# Words that tell nothing about a person, a product or a branch.
-_FILLERS = re.compile(r"[\s，。、；：,.;:（）()]|的|那个|那家|这个|你们|我们")
-_BRANCH = re.compile(r"(?:支行|分行|分理处|营业部|营业厅|网点|银行)+$")
 _REWORDED = 0.5  # of the shorter text's characters in the longer: then it is the same person in other words
 
 
@@ -52,7 +49,7 @@ def filled(ticket: Any, values: Mapping[str, Any]) -> dict[str, Any]:
     A branch code is taken only where it fits the name that the ticket has: else it would name two branches at once.
     """
     lacking = [name for name in _FILLABLE if getattr(ticket, name) is None]
-    if ticket.branch is None and _same_branch(ticket.branch_name, values.get("branch_name")):
+    if ticket.branch is None and same_branch(ticket.branch_name, values.get("branch_name")):
         lacking += ["branch"] if ticket.branch_name else ["branch", "branch_name"]
     elif ticket.branch_name is None and ticket.branch == values.get("branch"):
         lacking += ["branch_name"]
@@ -82,6 +79,35 @@ def joinable(nature: str) -> tuple[str, ...]:
     return (nature,) if nature in (Nature.TIP_OFF, Nature.PRAISE) else (nature, Nature.COMPLAINT)
 
 
+def matter(told: Mapping[str, Any], phones: Iterable[str]) -> Matter:
+    """What similarity compares, of a ticket's row or of what is being filed; `phones`: blind indexes of one phone."""
+    guesses = {told[name] for name in ("cause_runner_up", "cause_secondary") if told[name]}
+    facts = {name: told[name] for name in ("branch", "branch_name", "product", "amount", "event_time")}
+    return Matter(told["cause_l1"], told["narrative_raw"], frozenset(guesses), **facts, phones=frozenset(phones))
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """The number of the ticket that a matter joins, and those that staff should look at, with the reasons."""
+
+    same: str | None
+    related: list[tuple[str, tuple[Reason, ...]]]
+
+
+def found(rows: Iterable[Any], told: Mapping[str, Any], phones: Iterable[str]) -> Found:
+    """`rows`: open tickets of the customer, the newest first; of several alike the newest is joined."""
+    new = matter(told, phones)
+    likenesses = [(row.ticket_no, compare(_known(row), new)) for row in rows]
+    same = [(number, likeness) for number, likeness in likenesses if likeness.verdict is Verdict.JOIN]
+    related = [(number, likeness.reasons) for number, likeness in likenesses if likeness.verdict is Verdict.RELATED]
+    best = max(same, key=lambda pair: pair[1].points, default=(None, None))
+    return Found(best[0], related)
+
+
+def _known(row: Any) -> Matter:
+    return matter(row._mapping, [row.phone_index] if row.phone_index else ())
+
+
 def _is_new(name: str, ticket: Any, values: Mapping[str, Any]) -> bool:
     before, now = getattr(ticket, name), values.get(name)
     if name == "branch" and before is None:
@@ -90,12 +116,12 @@ def _is_new(name: str, ticket: Any, values: Mapping[str, Any]) -> bool:
         return now is not None
     match name:
         case "event_time":
-            days = _day(before), _day(now)
+            days = day_of(before), day_of(now)
             return None not in days and days[0] != days[1]
         case "amount":
             return Decimal(before) != Decimal(now)
         case "product":
-            return not _one_in_the_other(_bare(before), _bare(now))
+            return not one_in_the_other(plain(before), plain(now))
         case "staff_described":
             return not _reworded(before, now)
         case _:
@@ -106,34 +132,12 @@ def _names_branch(known: str | None, code: str | None, name: str | None) -> bool
     """For a ticket without a branch code, with or without a name in the customer's words."""
     if known is None:
         return code is not None or name is not None
-    return code is not None and not _same_branch(known, name)
-
-
-def _same_branch(before: str | None, now: str | None) -> bool:
-    """True too when one of both has no name."""
-    if before is None or now is None:
-        return True
-    return _one_in_the_other(*(_BRANCH.sub("", _bare(name)) for name in (before, now)))
+    return code is not None and not same_branch(known, name)
 
 
 def _reworded(before: str, now: str) -> bool:
     """Whether it is the same person in other words; a number that was not told before (工号, 窗口) is new."""
     if not set(re.findall(r"\d+", now)) <= set(re.findall(r"\d+", before)):
         return False
-    first, second = set(_bare(before)), set(_bare(now))
+    first, second = set(plain(before)), set(plain(now))
     return len(first & second) >= _REWORDED * min(len(first), len(second))
-
-
-def _one_in_the_other(first: str, second: str) -> bool:
-    return first in second or second in first
-
-
-def _bare(text: str) -> str:
-    return _FILLERS.sub("", text).casefold()
-
-
-def _day(moment: str) -> date | None:
-    """The day of `YYYY-MM-DD…`; staff may have typed words instead, which cannot be compared."""
-    with suppress(ValueError):
-        return date.fromisoformat(moment[:10])
-    return None

@@ -9,7 +9,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from api.core.models import AnyRow, counters
 from api.core.security import Principal
-from api.tickets.lifecycle import OPEN_STATES, RUNNING_STATES, PromiseKind, State
+from api.tickets.lifecycle import RUNNING_STATES, PromiseKind, State
 from api.tickets.models import idempotency, outbox, promises, read_audit, ticket_events, tickets
 from api.tickets.promises import Promise
 
@@ -68,40 +68,6 @@ def next_version(connection: Connection, ticket_no: str) -> int:
 def find(connection: Connection, ticket_no: str, *, lock: bool = False) -> AnyRow | None:
     statement = _ONE.with_for_update() if lock else _ONE
     return connection.execute(statement, {"ticket_no": ticket_no}).one_or_none()
-
-
-def one_at_a_time(connection: Connection, phone_index: str) -> None:
-    """Until this transaction ends, others filing for the same phone wait; SQLite has one writer anyway.
-
-    Processes agree on the oldest key of a ring, so the index is that key's.
-    """
-    if connection.dialect.name == "postgresql":
-        connection.execute(select(func.pg_advisory_xact_lock(int(phone_index[-15:], 16))))
-
-
-def find_same_matter(
-    connection: Connection,
-    *,
-    phone_indexes: Sequence[str],
-    cause_l1: str,
-    branch: str | None,
-    natures: Sequence[str],
-    sealed: bool,
-) -> AnyRow | None:
-    """An open ticket of the same phone and cause, at the same branch or where one of both names none.
-
-    A sealed matter never joins an open one: those who work on that one would read it.
-    """
-    statement = select(tickets).where(
-        _t.phone_index.in_(phone_indexes),
-        _t.cause_l1 == cause_l1,
-        _t.state.in_(OPEN_STATES),
-        _t.nature.in_(natures),
-        _t.restricted.is_(sealed),
-    )
-    if branch is not None:
-        statement = statement.where(or_(_t.branch == branch, _t.branch.is_(None)))
-    return connection.execute(statement.order_by(_t.id.desc()).limit(1).with_for_update()).one_or_none()
 
 
 def promise(connection: Connection, ticket_no: str, promised: Iterable[Promise], now: datetime) -> int:

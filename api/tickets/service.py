@@ -19,7 +19,9 @@ from api.tickets import joining, repository
 from api.tickets.calendar import WorkCalendar
 from api.tickets.clocks import deadline
 from api.tickets.errors import IdempotencyConflictError
-from api.tickets.lifecycle import RUNNING_STATES, EventType, State, moments
+from api.tickets.joining import Found
+from api.tickets.lifecycle import OPEN_STATES, RUNNING_STATES, EventType, State, moments
+from api.tickets.links import repository as links
 from api.tickets.numbers import ticket_number
 from api.tickets.promises import promised_at_filing
 from api.tickets.schemas import TicketIn
@@ -89,9 +91,12 @@ class Tickets:
             return Filed(ticket, replayed=True, merged=known.merged, told=joining.answer(known.told))
         now = self.ctx.clock.now()
         values = self._values(connection, body, by=by, now=now)
-        same = self._same_matter(connection, values)
+        found = self._same_matter(connection, values)
+        same = _still_open(connection, found.same, sealed=values["restricted"])
         if same is None:
             ticket_no, told = self._create(connection, values, by, now), joining.answer(None)
+            for other_no, reasons in found.related:
+                links.link(connection, ticket_no, other_no, kind="similar", reasons=reasons, now=now)
         else:
             ticket_no, told = same.ticket_no, joining.answer(self._merge(connection, same, values, by, now))
         used = {"scope": scope, "key": key, "request_hash": fingerprint, "ticket_no": ticket_no}
@@ -205,19 +210,16 @@ class Tickets:
             "first_contact_basis": first.basis,
         }
 
-    def _same_matter(self, connection: Connection, values: dict[str, Any]) -> AnyRow | None:
-        if values["phone_index"] is None:
-            return None
-        indexes = self.ctx.cipher.blind_indexes(values["phone"])
-        repository.one_at_a_time(connection, indexes[-1])
-        return repository.find_same_matter(
-            connection,
-            phone_indexes=indexes,
-            cause_l1=values["cause_l1"],
-            branch=values["branch"],
-            natures=joining.joinable(values["nature"]),
-            sealed=values["restricted"],
-        )
+    def _same_matter(self, connection: Connection, values: dict[str, Any]) -> Found:
+        """Whoever gave no phone and has no conversation cannot be recognised again."""
+        phones = self.ctx.cipher.blind_indexes(values["phone"]) if values["phone"] else ()
+        talk: str | None = values["conversation_id"]
+        if not phones and not talk:
+            return Found(None, [])
+        links.one_at_a_time(connection, phones, talk)
+        natures = joining.joinable(values["nature"])
+        rows = links.candidates(connection, phones, talk, natures=natures, sealed=values["restricted"])
+        return joining.found(rows, values, phones)
 
     def _create(self, connection: Connection, values: dict[str, Any], by: Principal, now: datetime) -> str:
         number = repository.next_number(connection, f"ticket:{now:%Y%m%d}")
@@ -298,6 +300,12 @@ def resume_for_customer(connection: Connection, ticket: AnyRow, by: Principal, n
     after = {**ticket._asdict(), **changes}
     told = {"reason": "客户已回复"}
     record(connection, ticket_no=ticket.ticket_no, kind=EventType.RESUME, by=by, data=told, now=now, ticket=after)
+
+
+def _still_open(connection: Connection, ticket_no: str | None, *, sealed: bool) -> AnyRow | None:
+    """The ticket to join, locked; None when it ended or was sealed since it was found."""
+    row = repository.find(connection, ticket_no, lock=True) if ticket_no else None
+    return row if row is not None and row.state in OPEN_STATES and row.restricted == sealed else None
 
 
 def _without_law(nature: str) -> str | None:

@@ -10,6 +10,7 @@ from api.core.redaction import masked_phone
 from api.core.security import Principal
 from api.tickets.lifecycle import LABELS, RUNNING_STATES, State, allowed_events, may
 from api.tickets.schemas import wire
+from api.tickets.similarity import Reason
 from contract.playbook import Taxonomy
 from contract.ticket import Nature
 
@@ -90,6 +91,19 @@ def event_item(event: AnyRow, seq: int) -> dict[str, Any]:
         "audience": event.audience,
         "at": rfc3339(event.created_at),
         "data": {name: value for name, value in event.data.items() if value is not None},
+    }
+
+
+def link_item(link: AnyRow, taxonomy: Taxonomy) -> dict[str, Any]:
+    """Another ticket and why it is named here: a suggestion to look at, except for what was split off."""
+    return {
+        "ticket_no": link.ticket_no,
+        "kind": link.kind,
+        "state": link.state,
+        "state_label": LABELS[State(link.state)],
+        "cause_name": taxonomy.name(link.cause_l2 or link.cause_l1),
+        "reasons": [Reason(reason).label for reason in link.reasons],
+        "at": rfc3339(link.created_at),
     }
 
 

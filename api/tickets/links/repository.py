@@ -1,0 +1,77 @@
+"""SQL of what may be the same matter, and of the links that staff see."""
+
+import hashlib
+from collections.abc import Sequence
+from datetime import datetime
+
+from sqlalchemy import ColumnElement, Connection, case, func, insert, or_, select
+
+from api.core.models import AnyRow
+from api.core.security import Principal
+from api.tickets.access import may_see
+from api.tickets.lifecycle import OPEN_STATES
+from api.tickets.links.models import ticket_links
+from api.tickets.models import tickets
+from api.tickets.similarity import Reason
+
+_CANDIDATES = 20  # open tickets of one customer that are looked at, newest first; each story has to be decrypted
+_SHOWN = 50
+
+_t = tickets.c
+_l = ticket_links.c
+
+_OTHER = (_t.ticket_no, _t.state, _t.cause_l1, _t.cause_l2, _t.restricted, _t.route)
+
+
+def one_at_a_time(connection: Connection, phones: Sequence[str], conversation_id: str | None) -> None:
+    """Until this transaction ends, others filing for the same phone or conversation wait; SQLite has one writer anyway.
+
+    `phones`: a phone's blind indexes by every key of the ring; processes agree on the oldest key.
+    """
+    if connection.dialect.name != "postgresql":
+        return
+    keys = [int(phones[-1][-15:], 16)] if phones else []
+    if conversation_id:
+        keys.append(int(hashlib.sha256(conversation_id.encode()).hexdigest()[:15], 16))
+    for key in sorted(keys):  # in one order, so that nobody waits for somebody who waits
+        connection.execute(select(func.pg_advisory_xact_lock(key)))
+
+
+def candidates(
+    connection: Connection, phones: Sequence[str], conversation_id: str | None, *, natures: Sequence[str], sealed: bool
+) -> list[AnyRow]:
+    """Open tickets of the same customer, the newest first, with what joining.matter compares.
+
+    A sealed matter never joins an open one, nor is it linked to one: those who work on that one would read of it.
+    """
+    compared = select(
+        _t.id, _t.ticket_no, _t.phone_index, _t.cause_l1, _t.cause_runner_up, _t.cause_secondary, _t.branch,
+        _t.branch_name, _t.product, _t.amount, _t.event_time, _t.narrative_raw,
+    ).where(_t.state.in_(OPEN_STATES), _t.nature.in_(natures), _t.restricted.is_(sealed))  # fmt: skip
+    keys: list[ColumnElement[bool]] = [_t.phone_index.in_(phones)] if phones else []
+    keys += [_t.conversation_id == conversation_id] if conversation_id else []
+    found = {
+        row.id: row
+        for key in keys
+        for row in connection.execute(compared.where(key).order_by(_t.id.desc()).limit(_CANDIDATES))
+    }
+    return sorted(found.values(), key=lambda row: -row.id)[:_CANDIDATES]
+
+
+def link(
+    connection: Connection, ticket_no: str, other_no: str, *, kind: str, reasons: Sequence[Reason] = (), now: datetime
+) -> None:
+    values = {"ticket_no": ticket_no, "other_no": other_no, "kind": kind, "reasons": list(reasons), "created_at": now}
+    connection.execute(insert(ticket_links), values)
+
+
+def links_of(connection: Connection, ticket_no: str, by: Principal) -> list[AnyRow]:
+    """With the other ticket's state; without those that this reader may not see."""
+    other = case((_l.ticket_no == ticket_no, _l.other_no), else_=_l.ticket_no)
+    found = (
+        select(_l.kind, _l.reasons, _l.created_at, *_OTHER)
+        .join(tickets, _t.ticket_no == other)
+        .where(or_(_l.ticket_no == ticket_no, _l.other_no == ticket_no))
+    )
+    rows = connection.execute(found.order_by(_l.id).limit(_SHOWN))
+    return [row for row in rows if may_see(by, row)]
