@@ -40,7 +40,7 @@ from api.dialogue.commit import ask_rating
 from api.dialogue.turns import Turns
 from api.migrations.run import migrate
 from api.tickets import endpoints as tickets
-from api.tickets import public
+from api.tickets import public, traces
 from api.tickets.calendar import WorkCalendar
 from api.tickets.notices import endpoints as notices
 from api.tickets.service import Tickets
@@ -145,6 +145,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
 def _prepare(connection: Connection, ctx: Context, playbook: Playbook) -> None:
     migrate(connection)
     check_keys(connection, ctx.cipher, metadata, ctx.clock.now())
+    traces.adopt(connection)
     ensure_admin(connection, ctx.settings, ctx.clock.now())
     directory.fill(connection, playbook.branches, ctx.clock.now())
 

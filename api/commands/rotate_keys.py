@@ -39,7 +39,7 @@ def main(arguments: list[str] | None = None, settings: Settings | None = None) -
         settings = settings or Settings()
         asyncio.run(_run(settings, new_key=given.new_key, remove_old=given.remove_old))
     except (CannotRotateError, WrongKeyError, ApiError, ValueError) as error:
-        print(error, file=sys.stderr)  # noqa: T201 - a command speaks to its terminal
+        print(error, file=sys.stderr)
         return 1
     except SQLAlchemyError as error:
         say(f"数据库用不了（{type(error).__name__}）：请检查 DATABASE_URL 或 TINGSU_DATA_DIR，先启动一次服务。")
@@ -48,7 +48,7 @@ def main(arguments: list[str] | None = None, settings: Settings | None = None) -
 
 
 def say(text: str) -> None:
-    print(text, flush=True)  # noqa: T201 - a command speaks to its terminal
+    print(text, flush=True)
 
 
 async def _run(settings: Settings, *, new_key: bool, remove_old: bool) -> None:

@@ -17,6 +17,7 @@ from typing import Any, TypeVar
 from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.exc import DataError, DBAPIError, OperationalError
 
+from api.core import audit
 from api.core.crypto import Cipher, install_cipher
 from api.core.errors import ApiError, InvalidError, StorageUnavailableError
 
@@ -72,7 +73,7 @@ class Database:
 
     def setup(self, work: Callable[[Connection], None]) -> None:
         """Runs `work` (migrations) in the caller's thread, before anything else uses the database."""
-        with self._engine.begin() as connection:
+        with self._engine.begin() as connection, _audited(connection):
             work(connection)
 
     async def ping(self) -> None:
@@ -91,11 +92,11 @@ class Database:
         self._engine.dispose()
 
     def _in_transaction(self, work: Callable[[Connection], _T]) -> _T:
-        with _refusals(), self._engine.begin() as connection:
+        with _refusals(), self._engine.begin() as connection, _audited(connection):
             return work(connection)
 
     def _reading(self, work: Callable[[Connection], _T]) -> _T:
-        with _refusals(), self._read_engine.connect() as connection:
+        with _refusals(), self._read_engine.connect() as connection, _unaudited(connection):
             return work(connection)
 
 
@@ -142,7 +143,7 @@ class _Writer:
 
     def _commit_together(self, batch: list[_Job]) -> None:
         try:
-            with self._engine.begin() as connection:
+            with self._engine.begin() as connection, _audited(connection):
                 for job in batch:
                     _run_job(connection, job, alone=len(batch) == 1)
                 if len(batch) == 1 and batch[0].error is not None:
@@ -156,16 +157,40 @@ def _run_job(connection: Connection, job: _Job, *, alone: bool) -> None:
     """One job inside the common transaction; its failure undoes only its own changes."""
     raw = connection.connection.driver_connection
     assert isinstance(raw, sqlite3.Connection)  # noqa: S101 - tells the type checker what the engine guarantees
+    noted = audit.noted(connection)
     if not alone:
         raw.execute("SAVEPOINT job")
     try:
         job.result = job.work(connection)
+        audit.settle(connection)
     except Exception as error:  # noqa: BLE001 - edge of a thread: the caller gets it
         job.error = _as_refusal(error)
+        audit.forget(connection, noted)
         if not alone:
             raw.execute("ROLLBACK TO job")
     if not alone:
         raw.execute("RELEASE job")
+
+
+@contextmanager
+def _audited(connection: Connection) -> Iterator[None]:
+    """What was noted is chained last, just before the commit, or forgotten with what is rolled back."""
+    try:
+        yield
+        audit.flush(connection)
+    finally:
+        audit.forget(connection)
+
+
+@contextmanager
+def _unaudited(connection: Connection) -> Iterator[None]:
+    """A note among reads would never be written: our own mistake, and a loud one."""
+    try:
+        yield
+        if audit.noted(connection):
+            raise RuntimeError("audit.note needs Database.write")
+    finally:
+        audit.forget(connection)
 
 
 @contextmanager

@@ -12,17 +12,17 @@ _BYTES = 32
 
 def kept_secret(connection: Connection, name: str) -> bytes:
     """32 random bytes, the same for every process of this database and after every rotation."""
-    found = _find(connection, name)
+    found = find_secret(connection, name)
     if found is None:
         try:
             with connection.begin_nested():
                 connection.execute(insert(kept_secrets), {"name": name, "value": secrets.token_bytes(_BYTES)})
         except IntegrityError:
             pass  # another process made it just now
-        found = _find(connection, name)
+        found = find_secret(connection, name)
     assert found is not None  # noqa: S101 - it was inserted here or there
     return found
 
 
-def _find(connection: Connection, name: str) -> bytes | None:
+def find_secret(connection: Connection, name: str) -> bytes | None:
     return connection.execute(select(kept_secrets.c.value).where(kept_secrets.c.name == name)).scalar_one_or_none()

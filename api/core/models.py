@@ -1,9 +1,10 @@
-"""The tables that belong to no trade: numbers that only grow, jobs, staff, their sessions."""
+"""The tables that belong to no trade: numbers that only grow, jobs, staff, their sessions, the audit chain."""
 
 from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import (
+    JSON,
     BigInteger,
     Boolean,
     Column,
@@ -11,12 +12,14 @@ from sqlalchemy import (
     Dialect,
     Float,
     ForeignKey,
+    Index,
     Integer,
     LargeBinary,
     MetaData,
     Row,
     String,
     Table,
+    Text,
 )
 from sqlalchemy.types import TypeDecorator
 
@@ -114,4 +117,32 @@ staff_sessions = Table(
     Column("staff_id", ForeignKey("staff.id"), nullable=False, index=True),
     Column("created_at", Instant, nullable=False),
     Column("seen_at", Instant, nullable=False),
+)
+
+# Triggers refuse UPDATE and DELETE here, and any removal of the head (migration of the same name).
+audit = Table(
+    "audit",
+    metadata,
+    Column("seq", BigId, primary_key=True, autoincrement=False),
+    Column("at", Instant, nullable=False),
+    Column("who", String(80), nullable=False),
+    Column("action", String(64), nullable=False),
+    Column("subject", String(80), nullable=False),
+    Column("fields", JSON, nullable=False),
+    Column("changes", JSON, nullable=False),
+    Column("reason", Text),
+    Column("prev_hash", String(64), nullable=False),
+    Column("hash", String(64), nullable=False),
+)
+for _name in ("who", "action", "subject", "at"):
+    Index(f"ix_audit_{_name}_seq", audit.c[_name], audit.c.seq)
+
+# One row.
+audit_head = Table(
+    "audit_head",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("seq", BigId, nullable=False),
+    Column("hash", String(64), nullable=False),
+    Column("seal", String(64), nullable=False),
 )

@@ -15,7 +15,7 @@ from api.core.models import AnyRow
 from api.core.paging import BadCursorError, decode_cursor, encode_cursor
 from api.core.principals import AnyStaff, StaffOrBot, allowed
 from api.core.security import Principal, Role
-from api.tickets import repository, views
+from api.tickets import repository, traces, views
 from api.tickets.access import may_see
 from api.tickets.errors import IdempotencyKeyRequiredError, TicketNotFoundError
 from api.tickets.events import apply
@@ -32,6 +32,7 @@ router = APIRouter(tags=["工单"])
 _LONGEST_KEY = 255
 Filer = Annotated[Principal, Depends(allowed(Role.AGENT, Role.SUPERVISOR, Role.HANDLER, Role.ADMIN, Role.INTERNAL))]
 Exporter = Annotated[Principal, Depends(allowed(Role.SUPERVISOR, Role.AUDITOR, Role.ADMIN))]
+Search = Annotated[str | None, Query(max_length=64)]
 Cause = Annotated[str, Query(pattern=r"^C\d{1,2}[a-e]?$")]
 
 
@@ -69,7 +70,7 @@ def _conditions(
     level_min: Annotated[int | None, Query(ge=0, le=4)] = None,
     route: Annotated[str | None, Query(max_length=64)] = None,
     overdue: bool | None = None,
-    q: Annotated[str | None, Query(max_length=64)] = None,
+    q: Search = None,
 ) -> list[ColumnElement[bool]]:
     """The filters of api.md, and what this caller may see at all."""
     ctx = context(request)
@@ -92,22 +93,32 @@ Conditions = Annotated[list[ColumnElement[bool]], Depends(_conditions)]
 def _search(ctx: Context, q: str | None) -> ColumnElement[bool] | None:
     if not q or not q.strip():
         return None
-    digits = re.sub(r"[\s\-+]", "", q)
-    indexes = ctx.cipher.blind_indexes(digits) if re.fullmatch(r"(86)?1\d{10}", digits) else ()
-    return repository.search_for(q.strip(), indexes)
+    return repository.search_for(q.strip(), _phone_indexes(ctx, q))
+
+
+def _phone_indexes(ctx: Context, q: str | None) -> tuple[str, ...]:
+    digits = re.sub(r"[\s\-+]", "", q or "")
+    return ctx.cipher.blind_indexes(digits) if re.fullmatch(r"(86)?1\d{10}", digits) else ()
 
 
 @router.get("/v1/tickets")
 async def list_tickets(
     request: Request,
+    staff: AnyStaff,
     conditions: Conditions,
     cursor: str | None = None,
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
+    q: Search = None,
 ) -> Response:
     """工单列表，新的在前；q 可搜工单号、手机号、网点、产品、部门、经办人。"""
     ctx, before = context(request), _position(cursor)
     rows = await ctx.db.read(lambda connection: repository.page(connection, conditions, before=before, limit=limit + 1))
     shown, now = rows[:limit], ctx.clock.now()
+    if shown:
+        numbers, by_phone = [row.ticket_no for row in shown], bool(_phone_indexes(ctx, q))
+        await ctx.db.write(
+            lambda connection: traces.listed(connection, by=staff, ticket_nos=numbers, now=now, by_phone=by_phone)
+        )
     next_cursor = encode_cursor(str(shown[-1].id)) if len(rows) > limit else None
     taxonomy = service(request).playbook.taxonomy
     return _json({"tickets": [views.list_item(row, now, taxonomy) for row in shown], "next_cursor": next_cursor})
@@ -131,9 +142,11 @@ async def export_tickets(
         raise InvalidError("目前只能导出 CSV，请用 format=csv。")
     ctx = context(request)
     now = ctx.clock.now()
-    await ctx.db.write(
-        lambda connection: repository.note_read(connection, who=exporter.id, ticket_no="*", what="export", now=now)
-    )
+    filters: dict[str, Any] = {
+        name: value for name, value in request.query_params.items() if name not in ("q", "format")
+    }
+    filters |= {"by_phone": bool(_phone_indexes(ctx, request.query_params.get("q")))}
+    await ctx.db.write(lambda connection: traces.exported(connection, by=exporter, filters=filters, now=now))
     headers = {"Content-Disposition": f'attachment; filename="tickets-{now:%Y%m%d}.csv"'}
     return StreamingResponse(
         csv_chunks(ctx.db, conditions, now, service(request).playbook.taxonomy),
@@ -153,7 +166,7 @@ async def read_ticket(request: Request, staff: AnyStaff, ticket_no: str) -> Resp
         row = repository.find(connection, number)
         if row is None or not may_see(staff, row):
             raise TicketNotFoundError
-        repository.note_read(connection, who=staff.id, ticket_no=row.ticket_no, what="detail", now=now)
+        traces.read(connection, by=staff, ticket=row, now=now)
         return _detail(connection, row, now, staff, taxonomy)
 
     return _json(await ctx.db.write(read))

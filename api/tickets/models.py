@@ -1,4 +1,4 @@
-"""Tickets, their events and promises, the outbox, and who read what. Field names are those of domain.md 6.2."""
+"""Tickets, their events and promises, the outbox. Field names are those of domain.md 6.2."""
 
 from collections.abc import Iterable
 
@@ -211,6 +211,7 @@ idempotency = Table(
     UniqueConstraint("scope", "key"),
 )
 
+# Only read, by `traces.adopt`; new readings are in the audit chain.
 read_audit = Table(
     "read_audit",
     metadata,

@@ -13,9 +13,9 @@ from api.core.bus import Event
 from api.core.context import Context
 from api.core.models import AnyRow
 from api.core.redaction import phones, restore_all, scrub
-from api.core.security import Principal, Role
+from api.core.security import Principal
 from api.core.sse import sse
-from api.tickets import joining, repository
+from api.tickets import joining, repository, traces
 from api.tickets.calendar import WorkCalendar
 from api.tickets.clocks import deadline
 from api.tickets.errors import IdempotencyConflictError
@@ -263,15 +263,15 @@ def record(
 
     The entry's number in the ticket, which is the ticket's version from now on.
     """
+    traces.changed(connection, by=by, kind=kind, ticket_no=ticket_no, now=now, reason=data.get("reason"))
     seq = repository.next_version(connection, ticket_no)
-    actor = by.id if by.role is not Role.INTERNAL else "bot"
     repository.add_event(
         connection,
         {
             "ticket_no": ticket_no,
             "seq": seq,
             "type": kind,
-            "actor": actor,
+            "actor": traces.actor(by),
             "audience": audience,
             "data": data,
             "created_at": now,

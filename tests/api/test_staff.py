@@ -260,9 +260,11 @@ async def test_every_look_at_a_ticket_leaves_a_trace(bridge: Bridge) -> None:
     number = (await bridge.file()).json()["ticket_no"]
     await bridge.http.get(f"/v1/tickets/{number}", headers=bridge.key("auditor"))
     rows = await bridge.app.state.context.db.read(
-        lambda connection: connection.exec_driver_sql("SELECT who, ticket_no, what FROM read_audit").all()
+        lambda connection: connection.exec_driver_sql(
+            "SELECT who, subject, action FROM audit WHERE action LIKE '%read'"
+        ).all()
     )
-    assert [tuple(row) for row in rows] == [("key:auditor", number, "detail")]
+    assert [tuple(row) for row in rows] == [("key:auditor", number, "ticket.read")]
 
 
 @pytest.mark.parametrize(("role", "status"), [("agent", 200), ("auditor", 200), ("handler", 401)])

@@ -1,0 +1,54 @@
+"""What the audit chain keeps of tickets: every change by field, and every reading of personal data."""
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, delete, select
+
+from api.core import audit
+from api.core.models import AnyRow
+from api.core.security import Principal, Role
+from api.tickets.models import read_audit, tickets
+
+_LISTED = frozenset({"name", "phone", "summary"})
+
+_MANY = "*"
+
+
+def actor(by: Principal) -> str:
+    return "bot" if by.role is Role.INTERNAL else by.id
+
+
+def changed(
+    connection: Connection, *, by: Principal, kind: str, ticket_no: str, now: datetime, reason: str | None = None
+) -> None:
+    """One entry of the thread; what the transaction has changed in the row so far goes with it."""
+    audit.note(connection, who=actor(by), action=f"ticket.{kind}", subject=ticket_no, now=now, reason=reason)
+
+
+def read(connection: Connection, *, by: Principal, ticket: AnyRow, now: datetime) -> None:
+    """One ticket in full."""
+    shown = [name for name in audit.personal_columns(tickets) if getattr(ticket, name, None) is not None]
+    audit.note(connection, who=actor(by), action="ticket.read", subject=ticket.ticket_no, now=now, fields=shown)
+
+
+def listed(connection: Connection, *, by: Principal, ticket_nos: Iterable[str], now: datetime, by_phone: bool) -> None:
+    """A page of the list: names in full, phones masked. A search by phone names who belongs to it, so it is told apart."""
+    told = {"ticket_nos": (None, list(ticket_nos)), "by_phone": (None, by_phone)}
+    audit.note(connection, who=actor(by), action="ticket.list", subject=_MANY, now=now, fields=_LISTED, changes=told)
+
+
+def exported(connection: Connection, *, by: Principal, filters: Mapping[str, Any], now: datetime) -> None:
+    told = {name: (None, value) for name, value in filters.items() if value is not None}
+    audit.note(connection, who=actor(by), action="ticket.export", subject=_MANY, now=now, fields=_LISTED, changes=told)
+
+
+def adopt(connection: Connection) -> None:
+    """Chains the readings that a version before this one kept in a table of their own, and empties that."""
+    rows = connection.execute(select(read_audit).order_by(read_audit.c.id)).all()
+    for row in rows:
+        what = {"detail": "ticket.read"}.get(row.what, f"ticket.{row.what}")
+        audit.note(connection, who=row.who, action=what, subject=row.ticket_no, now=row.created_at)
+    if rows:
+        connection.execute(delete(read_audit).where(read_audit.c.id <= rows[-1].id))
