@@ -42,6 +42,8 @@ from api.migrations.run import migrate
 from api.tickets import endpoints as tickets
 from api.tickets import public, traces
 from api.tickets.calendar import WorkCalendar
+from api.tickets.handoff import endpoints as handoff
+from api.tickets.handoff.service import HandOff
 from api.tickets.notices import endpoints as notices
 from api.tickets.service import Tickets
 from contract.playbook import Playbook
@@ -50,7 +52,8 @@ from contract.playbook_loader import load_playbook
 logger = get_logger("api")
 
 _ROOMS = (
-    web_channel, public, tickets, notices, conversations, understanding, sessions, stream, branches, incidents, health,
+    web_channel, public, handoff, tickets, notices, conversations, understanding, sessions, stream, branches, incidents,
+    health,
 )  # fmt: skip
 
 
@@ -76,6 +79,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.state.turns.address = playbook.organisation.address
     say = partial(ask_rating, form=playbook.organisation.address)
     app.state.tickets = Tickets(ctx, playbook, WorkCalendar(playbook.calendar), repository.values_of, say)
+    app.state.handoff = HandOff(ctx)
     app.state.probe = httpx.AsyncClient(trust_env=False)
     install_error_handlers(app)
     for room in _ROOMS:
@@ -126,12 +130,14 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     ctx.bus.start()
     ctx.jobs.start()
     await app.state.turns.start()
+    app.state.handoff.start()
     logger.info("started", database="sqlite" if ctx.db.is_sqlite else "postgresql", shifted_clock=ctx.clock.shifted)
     try:
         yield
     finally:
         ctx.bus.close_streams()
         await ctx.jobs.stop()
+        await app.state.handoff.stop()
         await app.state.turns.stop()
         await ctx.bus.stop()
         await app.state.bot.close()

@@ -4,7 +4,7 @@ import os
 import secrets
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import AliasChoices, Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
@@ -48,7 +48,12 @@ class Settings(BaseSettings):
     conversations_per_minute: int = 1200
     backlog_limit: int = 200
 
-    @field_validator("api_keys", "widget_origins", mode="before")
+    # The hand-off's Redis stream: everybody with that Redis reads it, and it is not encrypted there.
+    handoff_stream_length: int = Field(default=100_000, ge=1)
+    handoff_stream_personal: Literal["none", "masked", "full"] = "none"
+    handoff_stream_sealed_units: Annotated[tuple[str, ...], NoDecode] = ()
+
+    @field_validator("api_keys", "widget_origins", "handoff_stream_sealed_units", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         if isinstance(value, str):

@@ -18,7 +18,7 @@ from api.core.context import Context, context
 from api.core.principals import AnyStaff
 from api.core.security import Principal
 from api.core.sse import HEARTBEAT, HEARTBEAT_SECONDS, RETRY, last_event_id, sse, stream_response
-from api.tickets import repository as tickets
+from api.tickets.handoff import repository as handoff
 from api.tickets.notices import repository as notices
 from api.tickets.notices.schemas import notice_item
 
@@ -61,7 +61,7 @@ class DeskStream:
         await self._ctx.redis.seen(self._staff.id)
         newest, alert, notice = await self._ctx.db.read(
             lambda connection: (
-                tickets.newest_outbox(connection),
+                handoff.newest(connection),
                 conversations.newest_alert(connection),
                 notices.newest(connection),
             )
@@ -82,8 +82,8 @@ class DeskStream:
 
     def _tickets(self, connection: Connection) -> bytes:
         chunk = b""
-        rows = tickets.outbox_after(connection, max(0, self._ticket_mark - _LOOK_BACK))
-        self._behind = len(rows) == tickets.OUTBOX_PAGE
+        rows = handoff.after(connection, max(0, self._ticket_mark - _LOOK_BACK))
+        self._behind = len(rows) == handoff.PAGE
         for row in rows:
             hidden = row.restricted_to and not self._staff.sees_everything and row.restricted_to != self._staff.unit
             if self._is_new("ticket", row.id) and not hidden:

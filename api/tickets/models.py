@@ -1,4 +1,4 @@
-"""Tickets, their events and promises, the outbox. Field names are those of domain.md 6.2."""
+"""Tickets, their events and promises. Field names are those of domain.md 6.2."""
 
 from collections.abc import Iterable
 
@@ -182,18 +182,6 @@ promises = Table(
     Column("made_at", Instant, nullable=False),
     Column("met_at", Instant),
     CheckConstraint(f"kind in ({_listed(PromiseKind)})", name="kind"),
-)
-
-outbox = Table(
-    "outbox",
-    metadata,
-    Column("id", BigId, primary_key=True, autoincrement=True),
-    Column("ticket_no", String(32), nullable=False),
-    Column("type", String(32), nullable=False),
-    Column("state", String(32), nullable=False),
-    Column("restricted_to", String(64)),
-    Column("created_at", Instant, nullable=False),
-    Column("published_at", Instant),
 )
 
 idempotency = Table(

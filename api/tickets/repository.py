@@ -4,17 +4,15 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, bindparam, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Select, bindparam, insert, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from api.core import audit
 from api.core.models import AnyRow, counters
 from api.core.security import Principal
 from api.tickets.lifecycle import RUNNING_STATES, PromiseKind, State
-from api.tickets.models import idempotency, outbox, promises, ticket_events, tickets
+from api.tickets.models import idempotency, promises, ticket_events, tickets
 from api.tickets.promises import Promise
-
-OUTBOX_PAGE = 200
 
 _t = tickets.c
 
@@ -32,13 +30,13 @@ _KEY = select(idempotency.c.request_hash, idempotency.c.ticket_no, idempotency.c
 _ONE = select(tickets).where(_t.ticket_no == bindparam("ticket_no"))
 
 
-def next_number(connection: Connection, name: str) -> int:
-    """Counts up within the transaction: a ticket that is rolled back gives its number back."""
+def next_number(connection: Connection, name: str, by: int = 1) -> int:
+    """Counts up within the transaction: a ticket that is rolled back gives its number back. Others wait for its end."""
     make = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
     counted = (
         make(counters)
-        .values(name=name, value=1)
-        .on_conflict_do_update(index_elements=[counters.c.name], set_={"value": counters.c.value + 1})
+        .values(name=name, value=by)
+        .on_conflict_do_update(index_elements=[counters.c.name], set_={"value": counters.c.value + by})
         .returning(counters.c.value)
     )
     return int(connection.execute(counted).scalar_one())
@@ -127,21 +125,6 @@ def add_event(connection: Connection, values: dict[str, Any]) -> None:
 def events_of(connection: Connection, ticket_no: str) -> list[AnyRow]:
     statement = select(ticket_events).where(ticket_events.c.ticket_no == ticket_no).order_by(ticket_events.c.id)
     return list(connection.execute(statement))
-
-
-def add_outbox(connection: Connection, values: dict[str, Any]) -> None:
-    connection.execute(insert(outbox), values)
-
-
-def newest_outbox(connection: Connection) -> int:
-    return int(connection.execute(select(func.coalesce(func.max(outbox.c.id), 0))).scalar_one())
-
-
-def outbox_after(connection: Connection, outbox_id: int) -> list[AnyRow]:
-    """At most OUTBOX_PAGE of them; a full page may have more behind it."""
-    return list(
-        connection.execute(select(outbox).where(outbox.c.id > outbox_id).order_by(outbox.c.id).limit(OUTBOX_PAGE))
-    )
 
 
 def visible_to(principal: Principal) -> ColumnElement[bool] | None:

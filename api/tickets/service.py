@@ -19,6 +19,7 @@ from api.tickets import joining, repository, traces
 from api.tickets.calendar import WorkCalendar
 from api.tickets.clocks import deadline
 from api.tickets.errors import IdempotencyConflictError
+from api.tickets.handoff import repository as handoff
 from api.tickets.joining import Found
 from api.tickets.lifecycle import OPEN_STATES, RUNNING_STATES, EventType, State, moments
 from api.tickets.links import repository as links
@@ -259,34 +260,21 @@ def record(
     ticket: dict[str, Any],
     audience: str = "staff",
 ) -> int:
-    """An entry of the thread and its row in the outbox, together with whatever else the transaction changes.
+    """An entry of the thread and its row in the outbox, together with whatever else the transaction has changed before.
 
     The entry's number in the ticket, which is the ticket's version from now on.
     """
     traces.changed(connection, by=by, kind=kind, ticket_no=ticket_no, now=now, reason=data.get("reason"))
     seq = repository.next_version(connection, ticket_no)
-    repository.add_event(
+    entry = {"type": kind, "actor": traces.actor(by), "audience": audience, "data": data}
+    repository.add_event(connection, {**entry, "ticket_no": ticket_no, "seq": seq, "created_at": now})
+    handoff.add(
         connection,
-        {
-            "ticket_no": ticket_no,
-            "seq": seq,
-            "type": kind,
-            "actor": traces.actor(by),
-            "audience": audience,
-            "data": data,
-            "created_at": now,
-        },
-    )
-    restricted_to = ticket["route"] if ticket["restricted"] else None
-    repository.add_outbox(
-        connection,
-        {
-            "ticket_no": ticket_no,
-            "type": f"ticket.{kind}",
-            "state": ticket["state"],
-            "restricted_to": restricted_to,
-            "created_at": now,
-        },
+        ticket_no=ticket_no,
+        kind=kind,
+        entry={"seq": seq, **entry, "at": now},
+        restricted_to=ticket["route"] if ticket["restricted"] else None,
+        now=now,
     )
     return seq
 

@@ -44,6 +44,13 @@ def exported(connection: Connection, *, by: Principal, filters: Mapping[str, Any
     audit.note(connection, who=actor(by), action="ticket.export", subject=_MANY, now=now, fields=_LISTED, changes=told)
 
 
+def pulled(connection: Connection, *, by: Principal, ticket_nos: Iterable[str], personal: str, now: datetime) -> None:
+    """Another system took events with personal data in them, `masked` or `full`."""
+    told = {"ticket_nos": (None, sorted(set(ticket_nos))), "personal": (None, personal)}
+    fields = audit.personal_columns(tickets)
+    audit.note(connection, who=actor(by), action="ticket.pull", subject=_MANY, now=now, fields=fields, changes=told)
+
+
 def adopt(connection: Connection) -> None:
     """Chains the readings that a version before this one kept in a table of their own, and empties that."""
     rows = connection.execute(select(read_audit).order_by(read_audit.c.id)).all()

@@ -5,8 +5,9 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from sqlalchemy import insert
 
-from api.tickets import repository
+from api.tickets.handoff.models import outbox
 from tests.api.conftest import Bridge, Talk
 from tests.api.fake_bot import answer, parse_events
 
@@ -69,8 +70,7 @@ async def test_a_desk_that_was_away_for_long_hears_of_every_ticket_too(bridge: B
     row = {"type": "ticket.create", "state": "new", "restricted_to": None, "created_at": context.clock.now()}
 
     def fill(connection: Any) -> None:
-        for number in range(500):
-            repository.add_outbox(connection, {**row, "ticket_no": f"T{number}"})
+        connection.execute(insert(outbox), [{**row, "ticket_no": f"T{number}"} for number in range(500)])
 
     await context.db.write(fill)
     found = await desk(bridge, lambda found: len(tickets(found)) == 500, last=0)

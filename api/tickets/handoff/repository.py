@@ -1,0 +1,204 @@
+"""SQL of the outbox; each function runs inside its caller's transaction."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, Select, bindparam, case, func, insert, or_, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+
+from api.core.models import AnyRow
+from api.tickets import repository as tickets_repository
+from api.tickets.handoff.models import acks, outbox
+from api.tickets.handoff.payload import snapshot
+from api.tickets.models import tickets
+
+PAGE = 200
+_COUNTER = "handoff"
+_BATCH = 500  # rows that get their positions in one transaction
+
+_o = outbox.c
+
+# Without the payload: that is read, and decrypted, only for whoever gets it.
+_HEAD = select(*(column for column in _o if column.name != "payload"))
+
+# To whom a ticket is sealed: today, or else when the event happened.
+SEAL = case((tickets.c.restricted, tickets.c.route), else_=_o.restricted_to)
+
+
+@dataclass(frozen=True, slots=True)
+class Sieve:
+    """What a receiver wants and may have: empty `types` are all types, no `unit` is every unit.
+
+    Sealed tickets pass only for the units that are named.
+    """
+
+    types: Collection[str] = ()
+    unit: str | None = None
+    sealed_units: Collection[str] = ()
+
+    def conditions(self) -> list[ColumnElement[bool]]:
+        """For statements over outbox joined with tickets."""
+        found: list[ColumnElement[bool]] = [or_(SEAL.is_(None), SEAL.in_(self.sealed_units))]
+        if self.types:
+            found.append(_o.type.in_(self.types))
+        if self.unit is not None:
+            found.append(_o.unit == self.unit)
+        return found
+
+    def passes(self, row: AnyRow) -> bool:
+        """The same for a row with `seal`."""
+        return (
+            (row.seal is None or row.seal in self.sealed_units)
+            and (not self.types or row.type in self.types)
+            and (self.unit is None or row.unit == self.unit)
+        )
+
+
+def event_id(ticket_no: str, version: int, occasion: str = "") -> str:
+    """Stable: whoever makes it again for the same change makes the same one."""
+    return f"evt_{ticket_no}_{version}" + (f"_{occasion}" if occasion else "")
+
+
+def add(
+    connection: Connection,
+    *,
+    ticket_no: str,
+    kind: str,
+    entry: dict[str, Any],
+    restricted_to: str | None,
+    now: datetime,
+    occasion: str = "",
+) -> None:
+    """Hands a change off; call it after the change itself, because the ticket is taken as it now stands.
+
+    `entry`: as `payload.snapshot`; its `seq` is the ticket's version. `occasion` tells apart what happens to one version
+    without an entry of its own (a deadline that runs out).
+    """
+    ticket = tickets_repository.find(connection, ticket_no)
+    if ticket is None:
+        raise LookupError(f"ticket {ticket_no} vanished")
+    values = {
+        "ticket_no": ticket_no,
+        "type": f"ticket.{kind}",
+        "state": ticket.state,
+        "restricted_to": restricted_to,
+        "created_at": now,
+        "event_id": event_id(ticket_no, entry["seq"], occasion),
+        "version": entry["seq"],
+        "unit": ticket.route,
+        "payload": snapshot(ticket, entry),
+    }
+    connection.execute(insert(outbox), values)
+
+
+# For the desk's stream, which looks by id
+
+
+def newest(connection: Connection) -> int:
+    return int(connection.execute(select(func.coalesce(func.max(_o.id), 0))).scalar_one())
+
+
+def after(connection: Connection, outbox_id: int) -> list[AnyRow]:
+    """At most PAGE of them; a full page may have more behind it."""
+    return list(connection.execute(_HEAD.where(_o.id > outbox_id).order_by(_o.id).limit(PAGE)))
+
+
+# The relay
+
+
+def is_waiting(connection: Connection) -> bool:
+    return connection.execute(select(_o.id).where(_o.position.is_(None)).limit(1)).first() is not None
+
+
+def give_positions(connection: Connection, now: datetime) -> list[AnyRow]:
+    """The next rows with their new positions and their `seal`, in order; an empty list when none waits.
+
+    The counter's row is locked before the rows are read: whoever comes next sees what was numbered here. Changes of one
+    ticket hold its row while they take their ids, so that a later one of a ticket is never visible before an earlier one.
+    """
+    upto = tickets_repository.next_number(connection, _COUNTER, 0)
+    waiting = _with_seal(_HEAD.where(_o.position.is_(None)).order_by(_o.id).limit(_BATCH))
+    rows = list(connection.execute(waiting))
+    if not rows:
+        return []
+    tickets_repository.next_number(connection, _COUNTER, len(rows))
+    changes = []
+    for position, row in enumerate(rows, start=upto + 1):
+        version = row.version or _version_of(connection, row)
+        named = row.event_id or event_id(row.ticket_no, version)
+        changes.append({"b_id": row.id, "position": position, "version": version, "event_id": named})
+    numbered = update(outbox).where(_o.id == bindparam("b_id"))
+    connection.execute(
+        numbered.values(
+            position=bindparam("position"),
+            version=bindparam("version"),
+            event_id=bindparam("event_id"),
+            published_at=now,
+        ),
+        changes,
+    )
+    ids = [row.id for row in rows]
+    return list(connection.execute(_with_seal(_HEAD.where(_o.id.in_(ids)).order_by(_o.id))))
+
+
+def _version_of(connection: Connection, row: AnyRow) -> int:
+    """Of a row written by a process of the version before: it had one row for each entry."""
+    earlier = select(func.count()).where(_o.ticket_no == row.ticket_no, _o.id <= row.id)
+    return int(connection.execute(earlier).scalar_one())
+
+
+def _with_seal(statement: Select[Any]) -> Select[Any]:
+    return statement.add_columns(SEAL.label("seal")).join_from(
+        outbox, tickets, tickets.c.ticket_no == _o.ticket_no, isouter=True
+    )
+
+
+def newest_position(connection: Connection) -> int:
+    """0 before the first one."""
+    return int(connection.execute(select(func.coalesce(func.max(_o.position), 0))).scalar_one())
+
+
+def page(connection: Connection, sieve: Sieve, *, after: int, limit: int) -> list[AnyRow]:
+    """Whole rows with `seal`, in order of position."""
+    statement = _with_seal(select(outbox)).where(_o.position > after, *sieve.conditions())
+    return list(connection.execute(statement.order_by(_o.position).limit(limit)))
+
+
+def find(connection: Connection, event: str) -> AnyRow | None:
+    """The whole row with `seal`."""
+    return connection.execute(_with_seal(select(outbox)).where(_o.event_id == event)).one_or_none()
+
+
+# Personal data
+
+
+def purge(connection: Connection, before: datetime) -> int:
+    """Drops the snapshots of events before `before`; the events stay, with codes only. How many there were."""
+    old = (_o.created_at < before, _o.payload.is_not(None))
+    return connection.execute(update(outbox).where(*old).values(payload=None)).rowcount
+
+
+def purge_ticket(connection: Connection, ticket_no: str) -> int:
+    """The same for all events of a ticket; what is still on its way arrives without a snapshot."""
+    mine = (_o.ticket_no == ticket_no, _o.payload.is_not(None))
+    return connection.execute(update(outbox).where(*mine).values(payload=None)).rowcount
+
+
+# Acknowledgements
+
+
+def acknowledge(connection: Connection, values: dict[str, Any]) -> bool:
+    """False when this consumer has acknowledged the event before; the first one stays."""
+    make = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
+    added = make(acks).values(values).on_conflict_do_nothing(index_elements=[acks.c.consumer, acks.c.event_id])
+    return bool(connection.execute(added).rowcount)
+
+
+def reference_of(connection: Connection, consumer: str, ticket_no: str) -> str | None:
+    """The consumer's own number of a ticket, as last told."""
+    told = select(acks.c.external_ref).where(
+        acks.c.consumer == consumer, acks.c.ticket_no == ticket_no, acks.c.external_ref.is_not(None)
+    )
+    return connection.execute(told.order_by(acks.c.id.desc()).limit(1)).scalar_one_or_none()

@@ -1,0 +1,67 @@
+"""PostgreSQL shows a lower number after a higher one when the first transaction takes longer: nothing may be skipped."""
+
+import asyncio
+import uuid
+from collections.abc import Iterator
+
+import psycopg
+import pytest
+
+from tests.api.conftest import Bridge, Start
+from tests.api.postgres import postgres, why_not
+from tests.api.test_handoff_pull import do, pulled
+
+pytestmark = pytest.mark.skipif(why_not() is not None, reason=why_not() or "")
+
+ROW = "INSERT INTO outbox (ticket_no, type, state, created_at) VALUES (%s, 'ticket.create', 'new', now()) RETURNING id"
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[str]:
+    with postgres() as address:
+        yield address
+
+
+@pytest.fixture
+def database(server: str) -> str:
+    name = f"t{uuid.uuid4().hex}"
+    with psycopg.connect(f"{server}/postgres", autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name}")
+    return f"{server}/{name}"
+
+
+@pytest.fixture
+async def bridge(start: Start, database: str) -> Bridge:
+    started: Bridge = await start(database_url=database)
+    return started
+
+
+async def test_a_slow_transaction_is_not_skipped(bridge: Bridge, database: str) -> None:
+    with psycopg.connect(database) as slow, psycopg.connect(database) as fast:
+        first = slow.execute(ROW, ("SLOW",)).fetchone()
+        second = fast.execute(ROW, ("FAST",)).fetchone()
+        assert first is not None
+        assert second is not None
+        assert first[0] < second[0]
+        fast.commit()
+        page = await pulled(bridge, 1)
+        assert [event["data"]["ticket_no"] for event in page["events"]] == ["FAST"]
+        slow.commit()
+        late = await pulled(bridge, 1, page["cursor"])
+        assert [event["data"]["ticket_no"] for event in late["events"]] == ["SLOW"]
+
+
+async def test_two_relays_and_many_writers_leave_no_gap(start: Start, database: str) -> None:
+    first, second = await asyncio.gather(start(database_url=database), start(database_url=database))
+    filed = await asyncio.gather(
+        *(bridge.file(phone=f"1390000{n:04}") for n in range(20) for bridge in (first, second))
+    )
+    numbers = {answer.json()["ticket_no"] for answer in filed}
+    await asyncio.gather(*(do(first, number, type="accept") for number in numbers))
+    events = (await pulled(second, 20 + len(numbers), limit=200))["events"]
+    for number in numbers:
+        versions = [event["data"]["version"] for event in events if event["data"]["ticket_no"] == number]
+        assert versions == sorted(versions)
+    with psycopg.connect(database) as connection:
+        positions = [row[0] for row in connection.execute("SELECT position FROM outbox ORDER BY position")]
+    assert positions == list(range(1, len(positions) + 1))
