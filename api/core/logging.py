@@ -8,6 +8,8 @@ from typing import Any
 
 import structlog
 
+from api.core.redaction import each_text, mask_for_log
+
 # Loggers of libraries whose lines may quote what they handle (statements, URLs, bodies).
 _QUIET = ("sqlalchemy", "httpx", "httpcore", "alembic", "asyncio", "redis", "multipart", "python_multipart")
 
@@ -18,6 +20,7 @@ def configure_logging() -> None:
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         _no_exception_values,
+        _no_personal_numbers,
     ]
     structlog.configure(
         processors=[*shared, structlog.processors.JSONRenderer(ensure_ascii=False)],
@@ -46,6 +49,13 @@ def _no_exception_values(_logger: Any, _method: str, event: MutableMapping[str, 
     error = sys.exc_info()[1] if info is True else info[1] if isinstance(info, tuple) else info
     if isinstance(error, BaseException):
         event.update(describe(error))
+    return event
+
+
+def _no_personal_numbers(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """The last net: nothing here should quote anybody, and if something does, its numbers are masked."""
+    for name, value in event.items():
+        event[name] = each_text(value, mask_for_log)
     return event
 
 

@@ -5,30 +5,22 @@ before the bot: phones and masked numbers become placeholders, and spans of the 
 """
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
-from stdnum import luhn
-from stdnum.cn import ric
+from api.core.personal_numbers import digits_of, has_number, personal_numbers
+
+_T = TypeVar("_T")
 
 DELETED = "[已删除]"
 
-# One character for one, so that offsets stay true: full-width and Chinese digits, full-width letters and signs.
-_CHINESE_DIGITS = dict(zip("零〇一二三四五六七八九幺", "001234567891", strict=True))
-_WIDE = {code: chr(code - 0xFEE0) for code in range(0xFF01, 0xFF5F)}
-_NARROW = str.maketrans(
-    {**{chr(code): char for code, char in _WIDE.items()}, "　": " ", "\u00a0": " ", "—": "-", "–": "-"}
-)
-_DIGITS = str.maketrans(_CHINESE_DIGITS)
-
 _GAP = r"[ \-.]?"
 _EDGE_LEFT, _EDGE_RIGHT = r"(?<![\d*])", r"(?![\d*])"
-_LONG = re.compile(rf"{_EDGE_LEFT}\d(?:{_GAP}\d){{11,18}}(?:{_GAP}[Xx](?![A-Za-z]))?{_EDGE_RIGHT}")
 _PHONE = re.compile(
     rf"{_EDGE_LEFT}(?:(?:\+|00)86{_GAP})?(?:1[3-9](?:{_GAP}\d){{9}}|0\d{{2,3}}[ \-]\d{{7,8}}){_EDGE_RIGHT}"
 )
 _MASKED = re.compile(r"(?<![\d*])\d{6}\*{3,9}\d{3}[\dX](?![\d*])")
-_HAS_NUMBER = re.compile(r"(?:[\d零〇一二三四五六七八九幺][ \-.]?){3}")
 
 _LINK = r"[^\d\n,，。;；!！?？]{0,6}?"
 _SECRETS = (
@@ -85,39 +77,57 @@ class Masked:
 
 def scrub(text: str) -> str:
     """The text as it may be stored."""
-    plain = text.translate(_NARROW)
-    if not _HAS_NUMBER.search(plain):
+    if not has_number(text):
         return text
-    digits = plain.translate(_DIGITS)
+    digits = digits_of(text)
     cuts = [(*match.span("secret"), DELETED) for pattern in _SECRETS for match in pattern.finditer(digits)]
-    for match in _LONG.finditer(digits):
-        masked = _masked_number(re.sub(r"[ \-.]", "", match.group()).upper())
-        if masked is not None:
-            cuts.append((*match.span(), masked))
+    cuts += [(one.start, one.end, one.kept) for one in personal_numbers(digits)]
     return _replace(text, cuts)
 
 
-def _masked_number(digits: str) -> str | None:
-    """`622202******1234`, or None when it is neither a card nor an identity number."""
-    if len(digits) == 18 and (ric.is_valid(digits) or _looks_like_identity(digits)):
-        return f"{digits[:6]}{'*' * 8}{digits[-4:]}"
-    if not digits.isdigit() or not 13 <= len(digits) <= 19:
-        return None
-    # A UnionPay number with one digit mistyped is still a card; other long numbers must prove it.
-    is_card = (digits.startswith("62") and len(digits) >= 16) or (digits[0] in "3456" and luhn.is_valid(digits))
-    return f"{digits[:6]}{'*' * (len(digits) - 10)}{digits[-4:]}" if is_card else None
+def scrub_all(value: _T) -> _T:
+    """`scrub` for every text in a JSON value, names of fields included."""
+    return each_text(value, scrub, names=True)  # type: ignore[return-value]  # texts stay texts, lists stay lists
 
 
-def _looks_like_identity(digits: str) -> bool:
-    """An identity number with a wrong check digit still shows region and birthday."""
-    return (
-        re.fullmatch(r"[1-8]\d{5}(?:19|20)\d\d(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])\d{3}[\dX]", digits) is not None
-    )
+def scrub_filename(name: str) -> str:
+    """A file's name as it may be stored: `_` where `scrub` puts `*`, which no Windows takes in a name."""
+    return scrub(name).replace("*", "_").replace(DELETED, "_")
+
+
+def scrub_split(before: Sequence[str], text: str) -> list[str]:
+    """Texts sent one after the other, of which together a number is made: hidden in each, its first six and last four digits
+    apart. Returns all of them, `text` last; unchanged when there is none.
+    """
+    whole = "\n".join((*before, text))
+    hidden, ends = list(whole), [index for index, char in enumerate(whole) if char == "\n"]
+    for one in personal_numbers(digits_of(whole)):
+        if any(one.start < end < one.end for end in ends):
+            places = [index for index in range(one.start, one.end) if digits_of(whole[index]).isalnum()]
+            for index in places[6:-4]:
+                hidden[index] = "*"
+    return _cut("".join(hidden), [len(part) for part in (*before, text)])
+
+
+def _cut(whole: str, lengths: list[int]) -> list[str]:
+    parts, position = [], 0
+    for length in lengths:
+        parts.append(whole[position : position + length])
+        position += length + 1
+    return parts
+
+
+def ends_in_number(text: str) -> bool:
+    return re.search(r"\d\W{0,3}$", digits_of(text[-8:])) is not None
+
+
+def begins_with_number(text: str) -> bool:
+    return re.match(r"\W{0,3}[\dXx]", digits_of(text[:8])) is not None
 
 
 def phones(text: str) -> list[tuple[int, int, str]]:
     """Start, end and digits of every phone number, however it was typed."""
-    digits = text.translate(_NARROW).translate(_DIGITS)
+    digits = digits_of(text)
     found = []
     for match in _PHONE.finditer(digits):
         number = re.sub(r"\D", "", match.group())
@@ -134,7 +144,7 @@ def mask(text: str, known: Mapping[str, str]) -> Masked:
     What only looks like a placeholder was typed by somebody and is made harmless, length kept.
     """
     text = _FORGED.sub("‹", text)
-    if not _HAS_NUMBER.search(text.translate(_NARROW)):
+    if not has_number(text):
         return Masked(text, {})
     names = {value: name for name, value in known.items()}
     cuts: list[tuple[int, int, str]] = []
@@ -181,16 +191,22 @@ def restore(text: str, values: Mapping[str, str]) -> str:
 
 def restore_all(value: object, values: Mapping[str, str]) -> object:
     """`restore` for every text in a JSON value."""
-    return _each_text(value, lambda text: restore(text, values)) if values else value
+    return each_text(value, lambda text: restore(text, values)) if values else value
 
 
-def _each_text(value: object, change: Callable[[str], str]) -> object:
+def each_text(value: object, change: Callable[[str], str], *, names: bool = False) -> object:
+    """`change` for every text in a JSON value; with `names` for the names of fields, too."""
     if isinstance(value, str):
         return change(value)
-    if isinstance(value, list | tuple):
-        return [_each_text(item, change) for item in value]
+    if isinstance(value, tuple):
+        return tuple(each_text(item, change, names=names) for item in value)
+    if isinstance(value, list):
+        return [each_text(item, change, names=names) for item in value]
     if isinstance(value, dict):
-        return {key: _each_text(item, change) for key, item in value.items()}
+        return {
+            change(key) if names and isinstance(key, str) else key: each_text(item, change, names=names)
+            for key, item in value.items()
+        }
     return value
 
 
@@ -199,3 +215,9 @@ def masked_phone(phone: str | None) -> str | None:
     if not phone:
         return None
     return f"{phone[:3]}****{phone[-4:]}" if len(phone) >= 8 else "****"
+
+
+def mask_for_log(text: str) -> str:
+    """`scrub`, and phones masked too: what a line of the log may quote at the worst."""
+    text = scrub(text)
+    return _replace(text, [(start, end, masked_phone(number) or "") for start, end, number in phones(text)])

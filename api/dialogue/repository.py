@@ -7,11 +7,13 @@ Statements are built once: compiling one costs more than running it.
 """
 
 import time
+from itertools import takewhile
 from typing import Any
 
 from sqlalchemy import Connection, bindparam, func, insert, or_, select, update
 
 from api.core.models import AnyRow, counters
+from api.core.redaction import begins_with_number, ends_in_number, scrub_split
 from api.core.security import new_id
 from api.dialogue.errors import (
     BacklogFullError,
@@ -56,6 +58,14 @@ _WAITING = (
     )
     .order_by(_m.seq)
 )
+# Enough for a card in groups of four, each a message of its own.
+_LAST_SAID = (
+    select(_m.seq, _m.text)
+    .where(_m.conversation_id == bindparam("id"), _m.role == "customer")
+    .order_by(_m.seq.desc())
+    .limit(4)
+)
+_HIDE = update(messages).where(_m.conversation_id == bindparam("b_id"), _m.seq == bindparam("b_seq"))
 _INSERT_MESSAGE = insert(messages)
 _INSERT_ALERT = insert(alerts)
 # The columns to set are the names of the parameters that come with the call.
@@ -87,6 +97,7 @@ def accept(connection: Connection, conversation_id: str, incoming: Incoming, *, 
     if row.last_seq - row.processed_seq >= backlog:
         raise BacklogFullError
     text, payload, open_choices = _content(row, incoming)
+    text = _hide_split(connection, conversation_id, text)
     seq = row.last_seq + 1
     stored = StoredMessage(seq, "customer", text, incoming.now, incoming.client_id, payload)
     connection.execute(_INSERT_MESSAGE, _message_row(conversation_id, stored))
@@ -104,6 +115,19 @@ def accept(connection: Connection, conversation_id: str, incoming: Incoming, *, 
     claim = {"fence": turn.fence, "claim_until": time.time() + LEASE_SECONDS, "turn_upto": turn.upto}
     connection.execute(_CHANGE, {**values, **claim})
     return Accepted(seq, stored, turn)
+
+
+def _hide_split(connection: Connection, conversation_id: str, text: str) -> str:
+    """A card or identity number that was sent in pieces: its middle is hidden in the pieces before, too."""
+    if not begins_with_number(text):
+        return text
+    found = list(connection.execute(_LAST_SAID, {"id": conversation_id}))
+    before = list(reversed(list(takewhile(lambda row: ends_in_number(row.text), found))))
+    *hidden, text = scrub_split([row.text for row in before], text)
+    for row, changed in zip(before, hidden, strict=True):
+        if changed != row.text:
+            connection.execute(_HIDE, {"b_id": conversation_id, "b_seq": row.seq, "text": changed})
+    return text
 
 
 def _content(row: AnyRow, incoming: Incoming) -> tuple[str, str | None, Any]:

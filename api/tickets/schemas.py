@@ -3,9 +3,10 @@
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import AliasChoices, ConfigDict, Field, StringConstraints
+from pydantic import AliasChoices, ConfigDict, Field, StringConstraints, ValidationInfo, field_validator
 
 from api.core.clock import rfc3339
+from api.core.redaction import scrub_all
 from api.tickets.lifecycle import EventType
 from contract.base import Frozen
 from contract.ticket import FieldSource, Level, TicketCreate
@@ -14,6 +15,15 @@ LONGEST_NARRATIVE = 200_000  # a whole long conversation; single messages end at
 _Code = Annotated[str, StringConstraints(max_length=8)]
 _Name = Annotated[str, StringConstraints(max_length=64)]
 _Field = Annotated[str, StringConstraints(max_length=32)]
+# What the caller's systems made, and what is compared with what is kept.
+_NOT_TOLD = frozenset({"conversation_id", "incident_id", "type", "into", "phone_tail"})
+
+
+def _scrubbed(value: Any, info: ValidationInfo) -> Any:
+    """Full card and identity numbers never get further than here, in whichever field somebody typed them."""
+    return value if info.field_name in _NOT_TOLD else scrub_all(value)
+
+
 _Reason = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=2000)]
 
 
@@ -43,6 +53,8 @@ class TicketIn(TicketCreate):
     sources: Annotated[dict[_Field, FieldSource], Field(max_length=50)] = Field(default_factory=dict)
     representative_count: Annotated[int, Field(ge=0, le=100_000)] | None = None
     amount: Annotated[str, StringConstraints(pattern=r"^\d{1,12}(\.\d{1,2})?$")] | None = None
+
+    scrubbed = field_validator("*")(_scrubbed)
 
 
 Validity = Literal["有效", "无效", "特殊"]
@@ -85,6 +97,8 @@ class EventIn(Frozen):
     facts: Annotated[dict[str, str | None], Field(max_length=20)] | None = None
     evidence: bool = False
     callback: bool = False
+
+    scrubbed = field_validator("*")(_scrubbed)
 
 
 def wire(values: dict[str, Any]) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from api.core.clock import rfc3339
 from api.core.context import Context, client_address, context
 from api.core.errors import InvalidError, RateLimitedError
 from api.core.principals import find_principal
-from api.core.redaction import scrub
+from api.core.redaction import scrub, scrub_all
 from api.core.security import Role, conversation_token
 from api.core.sse import last_event_id, stream_response
 from api.dialogue import repository
@@ -53,7 +53,7 @@ async def start_conversation(request: Request, body: ConversationIn) -> Conversa
         raise RateLimitedError(60)
     now = ctx.clock.now()
     conversation_id = await ctx.db.write(
-        lambda connection: repository.create(connection, channel=body.channel, metadata=body.metadata, now=now)
+        lambda connection: repository.create(connection, channel=body.channel, metadata=scrub_all(body.metadata), now=now)
     )
     token = conversation_token(ctx.cipher.token_key, conversation_id)
     return ConversationCreated(conversation_id=conversation_id, token=token)
