@@ -44,6 +44,8 @@ from api.tickets import public, traces
 from api.tickets.calendar import WorkCalendar
 from api.tickets.handoff import endpoints as handoff
 from api.tickets.handoff.service import HandOff
+from api.tickets.handoff.webhooks import endpoints as webhooks
+from api.tickets.handoff.webhooks.service import Webhooks
 from api.tickets.notices import endpoints as notices
 from api.tickets.service import Tickets
 from contract.playbook import Playbook
@@ -52,7 +54,7 @@ from contract.playbook_loader import load_playbook
 logger = get_logger("api")
 
 _ROOMS = (
-    web_channel, public, handoff, tickets, notices, conversations, understanding, sessions, stream, branches, incidents,
+    web_channel, public, handoff, webhooks, tickets, notices, conversations, understanding, sessions, stream, branches, incidents,
     health,
 )  # fmt: skip
 
@@ -80,6 +82,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     say = partial(ask_rating, form=playbook.organisation.address)
     app.state.tickets = Tickets(ctx, playbook, WorkCalendar(playbook.calendar), repository.values_of, say)
     app.state.handoff = HandOff(ctx)
+    app.state.webhooks = Webhooks(ctx, app.state.handoff.courier)
     app.state.probe = httpx.AsyncClient(trust_env=False)
     install_error_handlers(app)
     for room in _ROOMS:
@@ -130,7 +133,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     ctx.bus.start()
     ctx.jobs.start()
     await app.state.turns.start()
-    app.state.handoff.start()
+    await app.state.handoff.start()
     logger.info("started", database="sqlite" if ctx.db.is_sqlite else "postgresql", shifted_clock=ctx.clock.shifted)
     try:
         yield

@@ -17,6 +17,7 @@ class Metrics:
         self.messages = self._counter("tingsu_messages", "存下的消息", "role")
         self.tickets = self._counter("tingsu_tickets", "工单", "outcome")
         self.jobs = self._counter("tingsu_jobs", "后台任务", "job", "outcome")
+        self.webhooks = self._counter("tingsu_webhook_deliveries", "推送的投递", "outcome")
         self.redis_failures = self._counter("tingsu_redis_failures", "Redis 不可用时改走后备的次数", "use")
         self.streams = Gauge("tingsu_open_streams", "打开的事件流", registry=self.registry)
 

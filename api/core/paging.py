@@ -2,6 +2,7 @@
 
 import base64
 import binascii
+import re
 
 from api.core.errors import InvalidError
 
@@ -24,3 +25,14 @@ def decode_cursor(cursor: str, count: int) -> list[str]:
     if len(parts) != count:
         raise BadCursorError
     return parts
+
+
+def position_of(cursor: str | None) -> int | None:
+    """The number in a cursor of one number; None for the first page. Raises BadCursorError."""
+    if cursor is None:
+        return None
+    (position,) = decode_cursor(cursor, 1)
+    # Eighteen digits fit a column; int() alone would take other scripts' digits, too.
+    if re.fullmatch(r"[0-9]{1,18}", position) is None:
+        raise BadCursorError
+    return int(position)

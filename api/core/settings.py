@@ -53,7 +53,27 @@ class Settings(BaseSettings):
     handoff_stream_personal: Literal["none", "masked", "full"] = "none"
     handoff_stream_sealed_units: Annotated[tuple[str, ...], NoDecode] = ()
 
-    @field_validator("api_keys", "widget_origins", "handoff_stream_sealed_units", mode="before")
+    # Webhooks: hosts and networks inside the bank that may be sent to (webhooks/targets.py), and a CA file for their certificates.
+    webhook_allow: Annotated[tuple[str, ...], NoDecode] = ()
+    webhook_ca_file: Path | None = None
+    webhook_timeout: float = Field(default=20.0, gt=0)
+    # Seconds before each further try (Standard Webhooks' example), made up to a tenth longer by chance.
+    webhook_retries: Annotated[tuple[float, ...], NoDecode, Field(min_length=1)] = (
+        5,
+        300,
+        1800,
+        7200,
+        18000,
+        36000,
+        50400,
+        72000,
+        86400,
+    )
+    webhook_jitter: float = Field(default=0.1, ge=0)
+
+    @field_validator(
+        "api_keys", "widget_origins", "handoff_stream_sealed_units", "webhook_allow", "webhook_retries", mode="before"
+    )
     @classmethod
     def _split(cls, value: object) -> object:
         if isinstance(value, str):

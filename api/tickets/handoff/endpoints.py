@@ -11,7 +11,7 @@ from api.core.bus import Event
 from api.core.context import Context, context
 from api.core.errors import NotFoundError
 from api.core.models import AnyRow
-from api.core.paging import BadCursorError, decode_cursor, encode_cursor
+from api.core.paging import encode_cursor, position_of
 from api.core.principals import allowed
 from api.core.security import Principal, Role
 from api.tickets import repository as tickets
@@ -23,8 +23,6 @@ from api.tickets.lifecycle import EventType
 from api.tickets.service import record
 
 router = APIRouter(tags=["对接"])
-
-_LARGEST = 2**62  # beyond it neither database has a number
 
 # Another system of the bank, by an API key of its own.
 System = Annotated[Principal, Depends(allowed(Role.ADMIN))]
@@ -49,7 +47,7 @@ async def pull_events(
     personal: Literal["none", "masked", "full"] = "masked",
 ) -> Response:
     """按顺序取工单变更，从 cursor 之后接着取，不漏不乱；保密工单只给点名的部门（sealed_unit）；取过什么都留痕。"""
-    ctx, after = context(request), _position(cursor)
+    ctx, after = context(request), position_of(cursor) or 0
     sieve = repository.Sieve(types=type, unit=unit, sealed_units=_sealed_units(system, sealed_unit))
     rows, newest = await ctx.db.read(lambda connection: _page(connection, sieve, after=after, limit=limit))
     if rows and personal != "none":
@@ -76,15 +74,6 @@ def _page(connection: Connection, sieve: repository.Sieve, *, after: int, limit:
 
 def _sealed_units(system: Principal, asked: list[str]) -> list[str]:
     return [unit for unit in asked if system.sees_everything or unit == system.unit]
-
-
-def _position(cursor: str | None) -> int:
-    if cursor is None:
-        return 0
-    (position,) = decode_cursor(cursor, 1)
-    if not position.isascii() or not position.isdigit() or int(position) > _LARGEST:
-        raise BadCursorError
-    return int(position)
 
 
 @router.post("/v1/handoff/ack", response_model=AckOut)

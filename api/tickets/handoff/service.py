@@ -4,9 +4,10 @@ from sqlalchemy import Connection
 
 from api.core.bus import Bus
 from api.core.context import Context
-from api.core.models import AnyRow
 from api.tickets.handoff import repository
 from api.tickets.handoff.stream import Stream
+from api.tickets.handoff.webhooks import repository as webhooks
+from api.tickets.handoff.webhooks.courier import Courier
 from api.tickets.handoff.worker import Worker
 
 _LOOK = 1.0  # seconds; what another process wrote while Redis is away is found by looking
@@ -18,17 +19,22 @@ class HandOff:
     def __init__(self, ctx: Context) -> None:
         self._ctx = ctx
         self.stream = Stream(ctx)
+        self.courier = Courier(ctx)
         self._relay = Worker("relay", self.number, _LOOK)
         self._streaming = Worker("stream", self.stream.publish, _LOOK)
+        self._delivering = Worker("courier", self.courier.look, _LOOK)
         self._ear = Worker("ear", self._listen, _LOOK)
+        self._workers = (self._ear, self._relay, self._streaming, self._delivering)
 
-    def start(self) -> None:
-        for worker in (self._relay, self._streaming, self._ear):
+    async def start(self) -> None:
+        await self.courier.start()
+        for worker in self._workers:
             worker.start()
 
     async def stop(self) -> None:
-        for worker in (self._ear, self._relay, self._streaming):
+        for worker in self._workers:
             await worker.stop()
+        await self.courier.stop()
 
     async def number(self) -> None:
         """Positions for all events that wait."""
@@ -36,9 +42,14 @@ class HandOff:
             if not await self._ctx.db.write(self._number):
                 return
             self._streaming.wake()
+            self._delivering.wake()
 
-    def _number(self, connection: Connection) -> list[AnyRow]:
-        return repository.give_positions(connection, self._ctx.clock.now())
+    def _number(self, connection: Connection) -> bool:
+        """Webhooks get their deliveries in the same transaction: an event that has a position has them, too."""
+        now = self._ctx.clock.now()
+        rows = repository.give_positions(connection, now)
+        webhooks.enqueue(connection, rows, now)
+        return bool(rows)
 
     async def _listen(self) -> None:
         """Every change of a ticket is announced to the desk; so are other things, which costs a look."""
@@ -47,3 +58,4 @@ class HandOff:
             while not bus.closing:
                 if await subscription.wait(_LOOK):
                     self._relay.wake()
+                    self._delivering.wake()

@@ -9,7 +9,7 @@ from starlette.responses import Response
 from api.core.bus import Event
 from api.core.context import context
 from api.core.errors import NotFoundError
-from api.core.paging import BadCursorError, decode_cursor, encode_cursor
+from api.core.paging import encode_cursor, position_of
 from api.core.principals import AnyStaff, allowed
 from api.core.security import Principal, Role
 from api.tickets.notices import repository
@@ -30,22 +30,13 @@ class NoticeNotFoundError(NotFoundError):
 @router.get("/v1/notices", response_model=NoticePage)
 async def list_notices(request: Request, staff: AnyStaff, open: bool = True, cursor: str | None = None) -> Response:
     """提醒，新的在前；默认只列没有人确认过的。"""
-    before = _position(cursor)
+    before = position_of(cursor)
     rows = await context(request).db.read(
         lambda connection: repository.page(connection, staff, open_only=open, before=before)
     )
     more = encode_cursor(str(rows[-1].id)) if len(rows) == repository.PAGE else None
     page = {"notices": [notice_item(row) for row in rows], "next_cursor": more}
     return Response(to_json(page), media_type="application/json")
-
-
-def _position(cursor: str | None) -> int | None:
-    if cursor is None:
-        return None
-    (position,) = decode_cursor(cursor, 1)
-    if not position.isascii() or not position.isdigit() or int(position) > _LARGEST:
-        raise BadCursorError
-    return int(position)
 
 
 @router.post("/v1/notices/{notice_id}/acknowledge", response_model=NoticeOut)
