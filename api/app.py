@@ -42,6 +42,7 @@ from api.migrations.run import migrate
 from api.tickets import endpoints as tickets
 from api.tickets import public, traces
 from api.tickets.calendar import WorkCalendar
+from api.tickets.columns import Columns
 from api.tickets.handoff import endpoints as handoff
 from api.tickets.handoff.service import HandOff
 from api.tickets.handoff.webhooks import endpoints as webhooks
@@ -80,7 +81,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.state.turns.backlog = settings.backlog_limit
     app.state.turns.address = playbook.organisation.address
     say = partial(ask_rating, form=playbook.organisation.address)
-    app.state.tickets = Tickets(ctx, playbook, WorkCalendar(playbook.calendar), repository.values_of, say)
+    columns = Columns(playbook.export, playbook.taxonomy)
+    app.state.tickets = Tickets(ctx, playbook, WorkCalendar(playbook.calendar), columns, repository.values_of, say)
     app.state.handoff = HandOff(ctx)
     app.state.webhooks = Webhooks(ctx, app.state.handoff.courier)
     app.state.probe = httpx.AsyncClient(trust_env=False)

@@ -14,6 +14,7 @@ from contract.branch import Branch
 from contract.calendar import Calendar
 from contract.dated import AnyCause, CauseCode, Dated, DetailCode
 from contract.evidence import Evidence
+from contract.export import Export
 from contract.script import Script
 from contract.sla import Industry, Sla
 from contract.ticket import Nature
@@ -225,6 +226,7 @@ class Playbook(Frozen):
     calendar: Calendar
     phrases: Phrases
     evidence: Evidence
+    export: Export
     scripts: tuple[Script, ...]
     branches: tuple[Branch, ...] = Field(min_length=1)
 

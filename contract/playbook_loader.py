@@ -16,7 +16,8 @@ from contract.branch import Branch
 from contract.branch_csv import read_branches
 from contract.calendar import Calendar
 from contract.evidence import Evidence
-from contract.playbook import Organisation, Phrases, Playbook, Routing, Taxonomy
+from contract.export import Export
+from contract.playbook import Cause, CauseDetail, Organisation, Phrases, Playbook, Routing, Taxonomy
 from contract.script import PLACEHOLDERS, Script
 from contract.sla import Sla
 from contract.table import CellError
@@ -67,11 +68,13 @@ def load_playbook(directory: Path) -> Playbook:
         calendar=_load(directory / "calendar.yml", Calendar),
         phrases=_load(directory / "phrases.yml", Phrases),
         evidence=_load(directory / "evidence.yml", Evidence),
+        export=_load(directory / "export.yml", Export),
         scripts=scripts,
         branches=_load_branches(directory / "branches.csv"),
     )
     for path, script in zip(sorted((directory / "explanations").glob("X*.yml")), scripts, strict=True):
         _check_script(path, script, playbook)
+    _check_faces(directory / "export.yml", playbook)
     return playbook
 
 
@@ -94,6 +97,22 @@ def _load(path: Path, model: type[_M]) -> _M:
         # A misspelt name is reported twice, as missing and as unknown; the unknown one has a line.
         first = min(error.errors(), key=lambda found: found["type"] == "missing")
         raise PlaybookError(path, _line(data, first["loc"]), _sentence(first)) from error
+
+
+def _check_faces(path: Path, playbook: Playbook) -> None:
+    """Whatever a ticket can carry has a line where the bank can write its code."""
+    taxonomy, faces = playbook.taxonomy, playbook.export.faces
+    placed: list[Cause | CauseDetail] = [*taxonomy.causes]
+    placed += [detail for cause in taxonomy.causes for detail in cause.details]
+    used = {
+        "business_channel": {place.business_channel for place in placed if place.business_channel},
+        "business_category": {business.name for business in taxonomy.businesses}
+        | {place.business_category for place in placed if place.business_category},
+        "standard_reason": {cause.standard_reason for cause in taxonomy.causes},
+    }
+    for face, names in used.items():
+        if missing := sorted(names - {value.name for value in getattr(faces, face)}):
+            raise PlaybookError(path, None, f"faces.{face} 里缺少 taxonomy.yml 用到的：{'、'.join(missing)}")
 
 
 def _text(path: Path) -> str:

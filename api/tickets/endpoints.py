@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, Connection
 from starlette.responses import Response, StreamingResponse
 
 from api.core.context import Context, context
-from api.core.errors import InvalidError
+from api.core.errors import ForbiddenError
 from api.core.models import AnyRow
 from api.core.paging import BadCursorError, decode_cursor, encode_cursor
 from api.core.principals import AnyStaff, StaffOrBot, allowed
@@ -19,7 +19,7 @@ from api.tickets import repository, traces, views
 from api.tickets.access import may_see
 from api.tickets.errors import IdempotencyKeyRequiredError, TicketNotFoundError
 from api.tickets.events import apply
-from api.tickets.export import csv_chunks
+from api.tickets.export import Selection, csv_chunks, xlsx_chunks
 from api.tickets.lifecycle import State
 from api.tickets.links import repository as links
 from api.tickets.numbers import normal_number
@@ -30,6 +30,10 @@ from contract.playbook import Taxonomy
 router = APIRouter(tags=["工单"])
 
 _LONGEST_KEY = 255
+_TABLES = {
+    "csv": "text/csv; charset=utf-8",
+    "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+}
 Filer = Annotated[Principal, Depends(allowed(Role.AGENT, Role.SUPERVISOR, Role.HANDLER, Role.ADMIN, Role.INTERNAL))]
 Exporter = Annotated[Principal, Depends(allowed(Role.SUPERVISOR, Role.AUDITOR, Role.ADMIN))]
 Search = Annotated[str | None, Query(max_length=64)]
@@ -135,24 +139,28 @@ def _position(cursor: str | None) -> int | None:
 
 @router.get("/v1/tickets/export", response_class=StreamingResponse)
 async def export_tickets(
-    request: Request, exporter: Exporter, conditions: Conditions, format: Literal["csv", "xlsx"] = "csv"
+    request: Request,
+    exporter: Exporter,
+    conditions: Conditions,
+    format: Literal["csv", "xlsx"] = "csv",
+    personal: Literal["masked", "full"] = "masked",
 ) -> StreamingResponse:
-    """导出工单（CSV，边查边送）。"""
-    if format == "xlsx":
-        raise InvalidError("目前只能导出 CSV，请用 format=csv。")
-    ctx = context(request)
+    """导出工单（CSV 或 XLSX，列见 playbook/export.yml）；姓名、电话默认遮盖，full 只有管理员可以用；每次导出都留痕。"""
+    if personal == "full" and exporter.role is not Role.ADMIN:
+        raise ForbiddenError("只有管理员可以导出完整的姓名和电话；去掉 personal=full 可以导出遮盖后的。")
+    ctx, tickets = context(request), service(request)
     now = ctx.clock.now()
-    filters: dict[str, Any] = {
-        name: value for name, value in request.query_params.items() if name not in ("q", "format")
-    }
+    filters: dict[str, Any] = {name: value for name, value in request.query_params.items() if name != "q"}
     filters |= {"by_phone": bool(_phone_indexes(ctx, request.query_params.get("q")))}
+    filters |= {"format": format, "personal": personal}
     await ctx.db.write(lambda connection: traces.exported(connection, by=exporter, filters=filters, now=now))
-    headers = {"Content-Disposition": f'attachment; filename="tickets-{now:%Y%m%d}.csv"'}
-    return StreamingResponse(
-        csv_chunks(ctx.db, conditions, now, service(request).playbook.taxonomy),
-        media_type="text/csv; charset=utf-8",
-        headers=headers,
-    )
+    selection = Selection(tickets.columns, conditions, now, full=personal == "full")
+    chunks = csv_chunks(ctx.db, selection) if format == "csv" else xlsx_chunks(ctx.db, selection)
+    headers = {
+        "Content-Disposition": f'attachment; filename="tickets-{now:%Y%m%d}.{format}"',
+        "Cache-Control": "no-store",
+    }
+    return StreamingResponse(chunks, media_type=_TABLES[format], headers=headers)
 
 
 @router.get("/v1/tickets/{ticket_no}")

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, bindparam, insert, or_, select, update
+from sqlalchemy import Column, ColumnElement, Connection, Select, bindparam, insert, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from api.core import audit
@@ -138,6 +138,21 @@ def page(
     connection: Connection, conditions: list[ColumnElement[bool]], *, before: int | None, limit: int
 ) -> list[AnyRow]:
     statement: Select[Any] = _LIST.where(*conditions)
+    if before is not None:
+        statement = statement.where(_t.id < before)
+    return list(connection.execute(statement.order_by(_t.id.desc()).limit(limit)))
+
+
+def export_page(
+    connection: Connection,
+    *,
+    columns: Sequence[Column[Any]],
+    conditions: list[ColumnElement[bool]],
+    before: int | None,
+    limit: int,
+) -> list[AnyRow]:
+    """Only `columns` (the id among them), the newest first."""
+    statement: Select[Any] = select(*columns).where(*conditions)
     if before is not None:
         statement = statement.where(_t.id < before)
     return list(connection.execute(statement.order_by(_t.id.desc()).limit(limit)))

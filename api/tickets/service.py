@@ -18,6 +18,7 @@ from api.core.sse import sse
 from api.tickets import joining, repository, traces
 from api.tickets.calendar import WorkCalendar
 from api.tickets.clocks import deadline
+from api.tickets.columns import Columns
 from api.tickets.errors import IdempotencyConflictError
 from api.tickets.handoff import repository as handoff
 from api.tickets.joining import Found
@@ -55,6 +56,7 @@ class Tickets:
     ctx: Context
     playbook: Playbook
     calendar: WorkCalendar
+    columns: Columns
     values_of: ValuesOf
     ask_rating: AskRating
 

@@ -48,7 +48,7 @@ def shown(payload: Mapping[str, Any] | None, personal: Personal) -> dict[str, An
         data = {name: value for name, value in payload["event"]["data"].items() if name in _PLAIN_DATA}
         plain = {name: value for name, value in payload["ticket"].items() if name not in _NOT_WITHOUT_RIGHT}
         payload = {"event": {**payload["event"], "data": data}, "ticket": plain}
-    hide = scrub if personal == "full" else _hidden
+    hide = scrub if personal == "full" else hidden
     return {name: _each(payload[name], hide, keep=personal == "full") for name in ("event", "ticket")}
 
 
@@ -75,16 +75,18 @@ def _each(value: Any, hide: Callable[[str], str], *, keep: bool, name: str = "")
         return [_each(item, hide, keep=keep, name=name) for item in value]
     if not isinstance(value, str):
         return value
-    return hide(value) if keep or not name else _masked(name, value)
+    return hide(value) if keep or not name else masked(name, value)
 
 
-def _masked(name: str, value: str) -> str | None:
+def masked(name: str, value: str) -> str | None:
+    """A field of the person (name, phone, card_tail) for those who may not see it."""
     if name == "phone":
         return masked_phone(value)
     return f"{value[:1]}**" if name == "name" else "****"
 
 
-def _hidden(text: str) -> str:
+def hidden(text: str) -> str:
+    """A text with its phones masked, and full numbers in any case."""
     text = scrub(text)
     for start, end, number in reversed(phones(text)):
         text = f"{text[:start]}{masked_phone(number)}{text[end:]}"
