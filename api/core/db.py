@@ -78,7 +78,7 @@ class Database:
 
     async def ping(self) -> None:
         """Raises StorageUnavailableError when the database does not take a write transaction."""
-        await self.write(lambda connection: connection.execute(text("SELECT 1")))
+        await self.write(_writable)
 
     async def close(self) -> None:
         await asyncio.get_running_loop().run_in_executor(None, self._close)
@@ -153,6 +153,13 @@ class _Writer:
                 job.error = job.error or _as_refusal(error)
 
 
+def _writable(connection: Connection) -> None:
+    """SQLite's transactions begin for writing; PostgreSQL has to be asked, and after a failover we may speak to a standby."""
+    read_only = text("SELECT current_setting('transaction_read_only')")
+    if connection.dialect.name == "postgresql" and connection.execute(read_only).scalar_one() == "on":
+        raise StorageUnavailableError
+
+
 def _run_job(connection: Connection, job: _Job, *, alone: bool) -> None:
     """One job inside the common transaction; its failure undoes only its own changes."""
     raw = connection.connection.driver_connection
@@ -209,9 +216,14 @@ def _refusal(error: Exception) -> ApiError | None:
     """None for what is our own mistake. BEGIN fails in the driver's own words, everything else in SQLAlchemy's."""
     if isinstance(error, OperationalError | sqlite3.OperationalError):
         return StorageUnavailableError()
-    if isinstance(error, DBAPIError) and error.connection_invalidated:
+    if isinstance(error, DBAPIError) and (error.connection_invalidated or _is_standby(error)):
         return StorageUnavailableError()
     return CannotBeKeptError() if isinstance(error, DataError | OverflowError) else None
+
+
+def _is_standby(error: DBAPIError) -> bool:
+    """PostgreSQL's "read-only transaction"."""
+    return getattr(error.orig, "sqlstate", None) == "25006"
 
 
 def _as_refusal(error: Exception) -> Exception:

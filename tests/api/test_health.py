@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 import httpx
+import psycopg
 import pytest
 
 from tests.api.conftest import Bridge, Start
@@ -68,9 +69,16 @@ async def test_without_redis_messages_are_answered(start: Start) -> None:
 
 
 async def make_read_only(bridge: Bridge) -> None:
-    """What a full or broken disk looks like to the writer."""
+    """What a full or broken disk looks like to SQLite's writer, and a standby to a client of PostgreSQL."""
     db = bridge.app.state.context.db
-    await db.write(lambda connection: connection.exec_driver_sql("PRAGMA query_only=ON"))
+    if db.is_sqlite:
+        await db.write(lambda connection: connection.exec_driver_sql("PRAGMA query_only=ON"))
+        return
+    with psycopg.connect(bridge.settings.database_url, autocommit=True) as connection:
+        connection.execute(f"ALTER DATABASE {connection.info.dbname} SET default_transaction_read_only = on".encode())
+        connection.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        )
 
 
 async def test_not_ready_without_a_database(bridge: Bridge) -> None:
