@@ -37,8 +37,8 @@ def add(
         "incident_no": incident_no, "to_unit": to_unit, "restricted_to": restricted_to,
     }  # fmt: skip
     make = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
-    added = make(notices).values(values).on_conflict_do_nothing(index_elements=[_n.unique_key])
-    return bool(connection.execute(added).rowcount)
+    added = make(notices).values(values).on_conflict_do_nothing(index_elements=[_n.unique_key]).returning(_n.id)
+    return connection.execute(added).one_or_none() is not None
 
 
 def visible_to(principal: Principal) -> ColumnElement[bool]:
