@@ -38,7 +38,7 @@ from api.dialogue import repository, understanding
 from api.dialogue.client import BotClient
 from api.dialogue.commit import ask_rating
 from api.dialogue.turns import Turns
-from api.migrations.run import migrate
+from api.migrations.run import migrate, one_at_a_time
 from api.tickets import endpoints as tickets
 from api.tickets import public, traces
 from api.tickets.calendar import WorkCalendar
@@ -154,6 +154,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
 
 
 def _prepare(connection: Connection, ctx: Context, playbook: Playbook) -> None:
+    one_at_a_time(connection)
     migrate(connection)
     check_keys(connection, ctx.cipher, metadata, ctx.clock.now())
     traces.adopt(connection)

@@ -1,4 +1,4 @@
-"""Brings a database to the newest schema. Several processes may start at once: on PostgreSQL one waits for the other."""
+"""Brings a database to the newest schema."""
 
 from pathlib import Path
 
@@ -34,7 +34,11 @@ def configuration(connection: Connection) -> Config:
     return config
 
 
-def migrate(connection: Connection) -> None:
+def one_at_a_time(connection: Connection) -> None:
+    """Until this transaction ends, other processes that start wait here; SQLite has one process anyway."""
     if connection.dialect.name == "postgresql":
         connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
+
+
+def migrate(connection: Connection) -> None:
     command.upgrade(configuration(connection), "head")

@@ -1,4 +1,4 @@
-"""The real app on a real socket with a real SQLite file and a real Redis; only the bot is played."""
+"""The real app on a real socket with a real database (each test on both kinds) and a real Redis; only the bot is played."""
 
 import asyncio
 import functools
@@ -10,14 +10,18 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import httpx._transports.default
 import pytest
 from argon2 import PasswordHasher
 
 from api.app import create_app
 from api.core.settings import Settings
 from contract.playbook_loader import load_playbook
+from tests.api import stores
 from tests.api.fake_bot import FakeBot, Server, parse_events
+from tests.api.postgres import postgres
 from tests.api.redis_server import RedisServer
+from tests.api.stores import Store
 
 ROOT = Path(__file__).resolve().parents[2]
 INTERNAL = "internal-secret-for-tests"
@@ -25,10 +29,21 @@ ADMIN_PASSWORD = "correct-horse-battery"
 KEYS = {role: f"{role}-key-for-tests" for role in ("agent", "supervisor", "handler", "auditor", "admin")}
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "only_on(store, reason): needs this kind of database, sqlite or postgresql")
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    stores.parametrise(metafunc)
+
+
 @pytest.fixture(scope="session", autouse=True)
 def quick_start() -> Iterator[None]:
-    """Every test starts a bridge of its own: the playbook is read once, and passwords are hashed cheaply."""
+    """Every test starts a bridge of its own: what is the same each time is done once, and passwords are hashed cheaply."""
+    certificates = httpx._transports.default
     with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(certificates, "create_ssl_context", functools.cache(certificates.create_ssl_context))
+        patch.setattr("api.app.migrate", stores.migrate_what_is_old)
         patch.setattr("api.app.load_playbook", functools.cache(load_playbook))
         patch.setattr("api.core.security._PASSWORDS", PasswordHasher(time_cost=1, memory_cost=64, parallelism=1))
         yield
@@ -41,6 +56,29 @@ def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     server.start()
     yield server.url
     server.stop()
+
+
+@pytest.fixture(scope="session")
+def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return stores.make_sqlite_template(tmp_path_factory.mktemp("sqlite"))
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[str]:
+    """One PostgreSQL server for the session; its address without a database name."""
+    with postgres() as address:
+        stores.make_postgres_template(address)
+        yield address
+
+
+@pytest.fixture
+def store(request: pytest.FixtureRequest) -> Iterator[Store]:
+    """The test's own database, migrated and empty."""
+    if request.param == "sqlite":
+        yield Store("sqlite", template=request.getfixturevalue("sqlite_template"))
+    else:
+        with stores.postgres_database(request.getfixturevalue("postgres_server")) as made:
+            yield made
 
 
 @dataclass
@@ -139,8 +177,8 @@ Start = Callable[..., Any]
 
 
 @pytest.fixture
-async def start(tmp_path: Path, redis_url: str) -> AsyncIterator[Start]:
-    """Starts bridges; each may have settings of its own. Everything is stopped at the end."""
+async def start(tmp_path: Path, store: Store, redis_url: str) -> AsyncIterator[Start]:
+    """Starts bridges on the test's database; each may have settings of its own. Everything is stopped at the end."""
     async with AsyncExitStack() as stack:
         bot = FakeBot()
         bot_server = Server(bot.app)
@@ -152,6 +190,7 @@ async def start(tmp_path: Path, redis_url: str) -> AsyncIterator[Start]:
                 "data_dir": tmp_path / "data",
                 "playbook": ROOT / "playbook",
                 "web_dist": tmp_path / "dist",
+                "database_url": store.database_url,
                 "redis_url": redis_url,
                 "redis_prefix": f"{{{tmp_path.name}}}:",
                 "bot_url": bot_url,
@@ -163,6 +202,7 @@ async def start(tmp_path: Path, redis_url: str) -> AsyncIterator[Start]:
                 "_env_file": None,
             }
             settings = Settings(**{**values, **changes})
+            store.prepare(settings)
             app = create_app(settings)
             server = Server(app)
             url = await server.start()

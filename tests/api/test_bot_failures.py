@@ -5,8 +5,10 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from sqlalchemy import Connection, update
 
 from api.dialogue.commit import NOTICE
+from api.dialogue.models import conversations
 from tests.api.conftest import Bridge, Start, Talk
 from tests.api.fake_bot import FakeBot, Server, answer
 from tests.api.redis_server import free_port
@@ -177,9 +179,7 @@ async def test_the_answer_of_a_lost_claim_is_thrown_away(bridge: Bridge) -> None
     assert len(bridge.bot.turns) == 2
 
 
-def _steal(connection: Any, conversation_id: str) -> None:
+def _steal(connection: Connection, conversation_id: str) -> None:
     """A higher fence whose holder is gone at once."""
-    row = connection.exec_driver_sql("SELECT fence FROM conversations WHERE id = ?", (conversation_id,)).one()
-    connection.exec_driver_sql(
-        "UPDATE conversations SET fence = ?, claim_until = NULL WHERE id = ?", (row.fence + 1, conversation_id)
-    )
+    mine = conversations.c.id == conversation_id
+    connection.execute(update(conversations).where(mine).values(fence=conversations.c.fence + 1, claim_until=None))

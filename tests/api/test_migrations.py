@@ -4,7 +4,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import psycopg
 import pytest
 from alembic import command
 from alembic.autogenerate import compare_metadata
@@ -14,7 +13,8 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.pool import NullPool
 
 from api.migrations.run import all_metadata, configuration
-from tests.api.postgres import postgres, why_not
+from tests.api.postgres import why_not
+from tests.api.stores import empty_postgres_database
 
 _BEFORE = {
     "ticket_no": "TS1", "state": "new", "intake_channel": "web", "operator_id": "x", "special_group": "[]",
@@ -35,10 +35,8 @@ def engine(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Engine]:
         return
     if (reason := why_not()) is not None:
         pytest.skip(reason)
-    with postgres() as address:
-        with psycopg.connect(f"{address}/postgres", autocommit=True) as connection:
-            connection.execute("CREATE DATABASE x")
-        yield create_engine(f"{address}/x".replace("postgresql:", "postgresql+psycopg:"), poolclass=NullPool)
+    with empty_postgres_database(request.getfixturevalue("postgres_server")) as url:
+        yield create_engine(url, poolclass=NullPool)
 
 
 def migrated(engine: Engine, revision: str, move: Callable[..., Any] = command.upgrade) -> None:

@@ -3,14 +3,10 @@
 import asyncio
 import os
 import signal
-import sqlite3
 import sys
-import uuid
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import psycopg
 import pytest
 from sqlalchemy import create_engine, text
 
@@ -24,7 +20,7 @@ from api.core.rotation import left, places, rotate, rotate_batch, rotate_if_need
 from api.core.settings import Settings
 from api.migrations.run import all_metadata
 from tests.api.conftest import ROOT, Bridge, Start
-from tests.api.postgres import postgres, why_not
+from tests.api.stores import Store
 
 ONE, TWO = b"first-key-of-at-least-32-characters", b"second-key-of-at-least-32-character"
 
@@ -37,31 +33,9 @@ def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(rotate_keys, "_WATCH", 0.02)
 
 
-@pytest.fixture(scope="module")
-def server() -> Iterator[str | None]:
-    if why_not() is not None:
-        yield None
-        return
-    with postgres() as address:
-        yield address
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def database_url(request: pytest.FixtureRequest, server: str | None) -> str | None:
-    if request.param == "sqlite":
-        return None
-    if server is None:
-        pytest.skip(why_not() or "")
-    name = f"t{uuid.uuid4().hex}"
-    with psycopg.connect(f"{server}/postgres", autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name}")
-    return f"{server}/{name}"
-
-
 @pytest.fixture
-async def bridge(start: Start, database_url: str | None) -> Bridge:
-    started: Bridge = await start(database_url=database_url)
-    return started
+def database_url(store: Store) -> str | None:
+    return store.database_url
 
 
 async def filled(bridge: Bridge) -> list[tuple[str, str]]:
@@ -170,7 +144,7 @@ async def test_a_wrong_key_is_told_at_start(start: Start, database_url: str | No
     await refused(first, pii_key="b" * 40, database_url=database_url)
 
 
-async def test_a_wrong_key_is_told_at_start_by_the_process_too(start: Start, tmp_path: Path) -> None:
+async def test_a_wrong_key_is_told_at_start_by_the_process_too(start: Start) -> None:
     first = await start(pii_key="a" * 40)
     await first.stop()
     environment = {
@@ -179,6 +153,7 @@ async def test_a_wrong_key_is_told_at_start_by_the_process_too(start: Start, tmp
         "TINGSU_PLAYBOOK": str(ROOT / "playbook"),
         "TINGSU_PORT": "0",
         "TINGSU_PII_KEY": "b" * 40,
+        "DATABASE_URL": first.settings.database_url or "",
     }
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "api", cwd=ROOT, env=environment, stderr=asyncio.subprocess.PIPE
@@ -357,14 +332,14 @@ async def test_keys_from_the_environment(start: Start, database_url: str | None)
     await check(third, made)
 
 
-async def test_killed_in_the_middle_it_goes_on(start: Start, tmp_path: Path) -> None:
+async def test_killed_in_the_middle_it_goes_on(start: Start) -> None:
     """kill -9 again and again while a process rotates; nothing is unreadable, and the last run ends it."""
     bridge = await start()
     await filled(bridge)
     await bridge.stop()
-    path = bridge.settings.data_dir / "tingsu.sqlite3"
-    _multiply_events(path, 3000)
-    environment = {**os.environ, "TINGSU_DATA_DIR": str(bridge.settings.data_dir)}
+    _multiply_events(bridge.settings.sql_url, 3000)
+    database_url = bridge.settings.database_url or ""
+    environment = {**os.environ, "TINGSU_DATA_DIR": str(bridge.settings.data_dir), "DATABASE_URL": database_url}
     program = [sys.executable, "-m", "api.commands.rotate_keys"]
     killed = 0
     for wait in (0.0, 0.02):
@@ -388,14 +363,16 @@ async def test_killed_in_the_middle_it_goes_on(start: Start, tmp_path: Path) -> 
     await database.close()
 
 
-def _multiply_events(path: Path, times: int) -> None:
-    with sqlite3.connect(path) as connection:
-        names = "ticket_no, type, actor, audience, data, created_at"
-        connection.execute(
-            f"WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {times}) "  # noqa: S608
-            f"INSERT INTO ticket_events ({names}) SELECT {names} FROM ticket_events, n WHERE ticket_events.id = 1"
-        )
-    connection.close()
+def _multiply_events(url: str, times: int) -> None:
+    names = "ticket_no, type, actor, audience, data, created_at"
+    multiply = (
+        f"WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {times}) "  # noqa: S608
+        f"INSERT INTO ticket_events ({names}) SELECT {names} FROM ticket_events, n WHERE ticket_events.id = 1"
+    )
+    engine = create_engine(url)
+    with engine.begin() as connection:
+        connection.execute(text(multiply))
+    engine.dispose()
 
 
 def _unreadable(connection: Any) -> int:

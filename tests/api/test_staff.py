@@ -114,7 +114,7 @@ async def test_right_logins_are_not_counted(bridge: Bridge) -> None:
 async def test_a_disabled_account_is_out_at_once(bridge: Bridge) -> None:
     await login(bridge)
     db = bridge.app.state.context.db
-    await db.write(lambda connection: connection.exec_driver_sql("UPDATE staff SET active = 0"))
+    await db.write(lambda connection: connection.exec_driver_sql("UPDATE staff SET active = false"))
     assert await me(bridge) == 401
     assert code(await login(bridge)) == (401, "wrong_credentials")
 
