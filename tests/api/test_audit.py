@@ -223,6 +223,7 @@ async def test_an_older_state_of_all_is_found_by_an_anchor_only(db: Database) ->
 # The command
 
 
+@pytest.mark.only_on("sqlite", reason="the file is changed behind the server's back")
 async def test_the_command_proves_and_exits(bridge: Bridge, capsys: pytest.CaptureFixture[str]) -> None:
     number = (await bridge.file()).json()["ticket_no"]
     await bridge.http.get(f"/v1/tickets/{number}", headers=bridge.key("handler"))
@@ -238,6 +239,7 @@ async def test_the_command_proves_and_exits(bridge: Bridge, capsys: pytest.Captu
     assert "第 1 条的内容被改过" in capsys.readouterr().out
 
 
+@pytest.mark.only_on("sqlite", reason="the file is removed")
 async def test_the_command_without_a_database_says_so(start: Start, capsys: pytest.CaptureFixture[str]) -> None:
     bridge = await start()
     await bridge.stop()
@@ -251,7 +253,8 @@ async def test_the_command_without_a_database_says_so(start: Start, capsys: pyte
 
 async def entries(bridge: Bridge) -> list[dict[str, Any]]:
     def read(connection: Connection) -> list[dict[str, Any]]:
-        return [row._asdict() for row in connection.execute(text("SELECT * FROM audit ORDER BY seq"))]
+        columns = "seq, who, action, subject, CAST(fields AS text) AS fields, CAST(changes AS text) AS changes"
+        return [row._asdict() for row in connection.execute(text(f"SELECT {columns} FROM audit ORDER BY seq"))]  # noqa: S608
 
     return list(await bridge.app.state.context.db.read(read))
 
@@ -283,6 +286,9 @@ async def test_a_ticket_leaves_field_level_traces_without_personal_data(bridge: 
         assert secret.encode("ascii", "backslashreplace").decode() not in everything
 
 
+@pytest.mark.only_on(
+    "sqlite", reason="three jobs of one writer; on PostgreSQL a change is preceded by a lock of its row"
+)
 async def test_a_change_without_an_entry_of_the_thread_is_chained_too(bridge: Bridge) -> None:
     number = (await bridge.file()).json()["ticket_no"]
     db = bridge.app.state.context.db

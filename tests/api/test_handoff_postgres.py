@@ -1,39 +1,22 @@
 """PostgreSQL shows a lower number after a higher one when the first transaction takes longer: nothing may be skipped."""
 
 import asyncio
-import uuid
-from collections.abc import Iterator
 
 import psycopg
 import pytest
 
 from tests.api.conftest import Bridge, Start
-from tests.api.postgres import postgres, why_not
+from tests.api.stores import Store
 from tests.api.test_handoff_pull import do, pulled
 
-pytestmark = pytest.mark.skipif(why_not() is not None, reason=why_not() or "")
+pytestmark = pytest.mark.only_on("postgresql", reason="SQLite has one transaction at a time")
 
 ROW = "INSERT INTO outbox (ticket_no, type, state, created_at) VALUES (%s, 'ticket.create', 'new', now()) RETURNING id"
 
 
-@pytest.fixture(scope="module")
-def server() -> Iterator[str]:
-    with postgres() as address:
-        yield address
-
-
 @pytest.fixture
-def database(server: str) -> str:
-    name = f"t{uuid.uuid4().hex}"
-    with psycopg.connect(f"{server}/postgres", autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name}")
-    return f"{server}/{name}"
-
-
-@pytest.fixture
-async def bridge(start: Start, database: str) -> Bridge:
-    started: Bridge = await start(database_url=database)
-    return started
+def database(store: Store) -> str:
+    return store.database_url or ""
 
 
 async def test_a_slow_transaction_is_not_skipped(bridge: Bridge, database: str) -> None:
@@ -52,7 +35,7 @@ async def test_a_slow_transaction_is_not_skipped(bridge: Bridge, database: str) 
 
 
 async def test_two_relays_and_many_writers_leave_no_gap(start: Start, database: str) -> None:
-    first, second = await asyncio.gather(start(database_url=database), start(database_url=database))
+    first, second = await asyncio.gather(start(), start())
     filed = await asyncio.gather(
         *(bridge.file(phone=f"1390000{n:04}") for n in range(20) for bridge in (first, second))
     )

@@ -193,7 +193,7 @@ def acknowledge(connection: Connection, values: dict[str, Any]) -> bool:
     """False when this consumer has acknowledged the event before; the first one stays."""
     make = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
     added = make(acks).values(values).on_conflict_do_nothing(index_elements=[acks.c.consumer, acks.c.event_id])
-    return bool(connection.execute(added).rowcount)
+    return connection.execute(added.returning(acks.c.event_id)).one_or_none() is not None
 
 
 def reference_of(connection: Connection, consumer: str, ticket_no: str) -> str | None:
