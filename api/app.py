@@ -1,6 +1,7 @@
 """Puts the rooms together: one FastAPI app, everything it needs made at start and closed at the end."""
 
 import asyncio
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
@@ -11,6 +12,7 @@ from sqlalchemy import Connection
 from starlette.middleware.cors import CORSMiddleware
 from starlette.responses import HTMLResponse, RedirectResponse
 
+from api.channels.web import attachments
 from api.channels.web import endpoints as web_channel
 from api.conversations import endpoints as conversations
 from api.core import health
@@ -20,8 +22,9 @@ from api.core.context import Context
 from api.core.crypto import Cipher, WrongKeyError
 from api.core.db import Database
 from api.core.docs import docs_page
-from api.core.edge import Edge
+from api.core.edge import Edge, Larger
 from api.core.errors import install_error_handlers
+from api.core.files.upload import OVERHEAD
 from api.core.jobs import Jobs
 from api.core.logging import get_logger
 from api.core.metrics import Metrics
@@ -43,6 +46,9 @@ from api.tickets import endpoints as tickets
 from api.tickets import public, traces
 from api.tickets.calendar import WorkCalendar
 from api.tickets.columns import Columns
+from api.tickets.evidence import endpoints as ticket_evidence
+from api.tickets.evidence.service import Evidence
+from api.tickets.evidence.upkeep import Upkeep
 from api.tickets.handoff import endpoints as handoff
 from api.tickets.handoff.service import HandOff
 from api.tickets.handoff.webhooks import endpoints as webhooks
@@ -55,9 +61,11 @@ from contract.playbook_loader import load_playbook
 logger = get_logger("api")
 
 _ROOMS = (
-    web_channel, public, handoff, webhooks, tickets, notices, conversations, understanding, sessions, stream, branches, incidents,
-    health,
+    web_channel, attachments, public, handoff, webhooks, tickets, ticket_evidence, notices, conversations, understanding,
+    sessions, stream, branches, incidents, health,
 )  # fmt: skip
+
+_UPLOADS = re.compile(r"/v1/(conversations|tickets)/[^/]+/attachments")
 
 
 def create_app(settings: Settings | None = None) -> FastAPI:
@@ -85,6 +93,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.state.tickets = Tickets(ctx, playbook, WorkCalendar(playbook.calendar), columns, repository.values_of, say)
     app.state.handoff = HandOff(ctx)
     app.state.webhooks = Webhooks(ctx, app.state.handoff.courier)
+    app.state.evidence = evidence = Evidence(app.state.tickets)
+    app.state.turns.adopt = evidence.adopt
     app.state.probe = httpx.AsyncClient(trust_env=False)
     install_error_handlers(app)
     for room in _ROOMS:
@@ -97,7 +107,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             allow_methods=["GET", "POST"],
             allow_headers=["Authorization", "Content-Type", "Last-Event-ID"],
         )
-    app.add_middleware(Edge, metrics=ctx.metrics)
+    uploads = Larger(_UPLOADS, playbook.evidence.largest + OVERHEAD, evidence.receiving.too_large())
+    app.add_middleware(Edge, metrics=ctx.metrics, larger=uploads)
     return app
 
 
@@ -132,6 +143,9 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         await ctx.db.close()
         raise
     ctx.jobs.every("rotate_keys", 20.0, lambda: rotate_if_needed(ctx.db, ctx.cipher, metadata, ctx.clock.now))
+    upkeep: Upkeep = app.state.evidence.upkeep
+    ctx.jobs.every("scan_evidence", 60.0, upkeep.scan)
+    ctx.jobs.daily("tidy_evidence", "03:10", upkeep.tidy)
     ctx.bus.start()
     ctx.jobs.start()
     await app.state.turns.start()

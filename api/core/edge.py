@@ -1,13 +1,15 @@
 """The outermost layer: size limit, security headers, metrics, and the last word on failures nobody expected."""
 
+import re
 import time
 from collections.abc import Awaitable, Callable, MutableMapping
+from dataclasses import dataclass
 from typing import Any
 
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from api.core.errors import error_response
+from api.core.errors import ApiError, error_response
 from api.core.logging import describe, get_logger
 from api.core.metrics import Metrics
 
@@ -32,6 +34,15 @@ _NO_STORE = (b"cache-control", b"no-store")
 _Message = MutableMapping[str, Any]
 
 
+@dataclass(frozen=True, slots=True)
+class Larger:
+    """A route that takes more than the rest; `refusal` says how much."""
+
+    path: re.Pattern[str]
+    most: int
+    refusal: ApiError
+
+
 class _TooLargeError(HTTPException):
     """The body grew past the limit while it was read; FastAPI would turn anything but an HTTPException into a 400."""
 
@@ -42,9 +53,10 @@ class _TooLargeError(HTTPException):
 class Edge:
     """Pure ASGI: no task group and no copy of the body per request."""
 
-    def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
+    def __init__(self, app: ASGIApp, metrics: Metrics, larger: Larger | None = None) -> None:
         self._app = app
         self._metrics = metrics
+        self._larger = larger
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -52,12 +64,17 @@ class Edge:
             return
         exchange = _Exchange(send)
         started = time.perf_counter()
+        more = self._larger if self._larger and self._larger.path.fullmatch(scope["path"]) else None
+        most = more.most if more else _LARGEST_BODY
         try:
-            if _announced_length(scope) > _LARGEST_BODY:
+            if _announced_length(scope) > most:
                 raise _TooLargeError
-            await self._app(scope, _limited(receive), exchange.send)
+            await self._app(scope, _limited(receive, most), exchange.send)
         except _TooLargeError:
-            await exchange.answer_failure(scope, 413, "payload_too_large", "内容过大，请缩短后再提交。")
+            refusal = (
+                (more.refusal.code, more.refusal.text) if more else ("payload_too_large", "内容过大，请缩短后再提交。")
+            )
+            await exchange.answer_failure(scope, 413, *refusal)
         except Exception as error:  # noqa: BLE001 - the edge of the process: log the place, tell the caller nothing
             logger.error("unhandled", path=_route(scope), **describe(error))
             await exchange.answer_failure(scope, 500, "internal_error", "系统出了点问题，请稍后再试。")
@@ -98,14 +115,14 @@ async def _nothing() -> _Message:
     return {"type": "http.disconnect"}
 
 
-def _limited(receive: Receive) -> Callable[[], Awaitable[_Message]]:
+def _limited(receive: Receive, most: int) -> Callable[[], Awaitable[_Message]]:
     total = 0
 
     async def limited() -> _Message:
         nonlocal total
         message = await receive()
         total += len(message.get("body", b""))
-        if total > _LARGEST_BODY:
+        if total > most:
             raise _TooLargeError
         return message
 

@@ -1,12 +1,13 @@
 """Every setting of the bridge, from the environment or `.env` (api.md, Settings)."""
 
 import os
+import re
 import secrets
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import AliasChoices, Field, SecretStr, field_validator
+from pydantic import AliasChoices, Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from api.core.keyring import KeyRing, parse, read_file, ring_of
@@ -38,6 +39,13 @@ class Settings(BaseSettings):
     clock_started: float | None = None
     widget_origins: Annotated[tuple[str, ...], NoDecode] = ()
     cookie_secure: bool = False
+    # Evidence: scanned by clamd at `host:port` or at a socket's path; kept in the data directory, or in a bucket.
+    clamav: str | None = None
+    evidence_s3_url: str | None = None
+    evidence_s3_bucket: str | None = None
+    evidence_s3_key: str | None = None
+    evidence_s3_secret: SecretStr | None = None
+    evidence_s3_region: str = "us-east-1"
 
     # p95 of a full turn is tens of milliseconds; ten seconds only pass when the bot hangs.
     bot_deadline: timedelta = timedelta(seconds=10)
@@ -47,6 +55,10 @@ class Settings(BaseSettings):
     session_longest: timedelta = timedelta(hours=12)
     conversations_per_minute: int = 1200
     backlog_limit: int = 200
+    # An upload that stops, or takes longer than 20 MB at 0.5 Mbit/s.
+    upload_idle: timedelta = timedelta(seconds=20)
+    upload_longest: timedelta = timedelta(minutes=6)
+    uploads_per_minute: int = 60
 
     # The hand-off's Redis stream: everybody with that Redis reads it, and it is not encrypted there.
     handoff_stream_length: int = Field(default=100_000, ge=1)
@@ -79,6 +91,21 @@ class Settings(BaseSettings):
         if isinstance(value, str):
             return tuple(part.strip() for part in value.split(",") if part.strip())
         return value
+
+    @field_validator("clamav")
+    @classmethod
+    def _reachable(cls, value: str | None) -> str | None:
+        if not value or value.startswith(("/", "unix:")) or re.fullmatch(r"[^\s:/]+:\d{1,5}", value):
+            return value or None
+        raise ValueError("TINGSU_CLAMAV 应为 主机:端口（例如 127.0.0.1:3310）或 clamd 的套接字路径")
+
+    @model_validator(mode="after")
+    def _whole_bucket(self) -> Self:
+        """Half a configuration would only show when a customer sends a photo."""
+        parts = (self.evidence_s3_bucket, self.evidence_s3_key, self.evidence_s3_secret)
+        if self.evidence_s3_url and not all(parts):
+            raise ValueError("设置了 TINGSU_EVIDENCE_S3_URL，还需要 TINGSU_EVIDENCE_S3_BUCKET、_KEY 和 _SECRET")
+        return self
 
     @property
     def sql_url(self) -> str:

@@ -72,6 +72,8 @@ messages = Table(
     Column("choices", JSON),
     Column("card", EncryptedJson("messages.card")),
     Column("asks", String(32)),
+    # Files that the message carries, as its sender sees them; such a message is no turn of the bot's.
+    Column("attachments", EncryptedJson("messages.attachments")),
     Column("created_at", Instant, nullable=False),
     UniqueConstraint("conversation_id", "client_id"),
     CheckConstraint("role in ('customer', 'bot', 'agent', 'system')", name="role"),

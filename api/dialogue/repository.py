@@ -55,6 +55,7 @@ _WAITING = (
         _m.seq > bindparam("after"),
         _m.seq <= bindparam("upto"),
         _m.role == "customer",
+        _m.attachments.is_(None),
     )
     .order_by(_m.seq)
 )
@@ -89,8 +90,7 @@ def accept(connection: Connection, conversation_id: str, incoming: Incoming, *, 
     row = connection.execute(_CONVERSATION, {"id": conversation_id}).one_or_none()
     if row is None:
         raise ConversationNotFoundError
-    same = {"id": conversation_id, "client_id": incoming.client_id}
-    if (seq := connection.execute(_SENT_BEFORE, same).scalar_one_or_none()) is not None:
+    if (seq := sent_before(connection, conversation_id, incoming.client_id)) is not None:
         return Accepted(seq, None, None)
     if row.owner == "closed":
         raise ConversationClosedError
@@ -250,6 +250,12 @@ def find(connection: Connection, conversation_id: str) -> AnyRow | None:
     return connection.execute(_CONVERSATION, {"id": conversation_id}).one_or_none()
 
 
+def sent_before(connection: Connection, conversation_id: str, client_id: str) -> int | None:
+    """The sequence number of the message with this `client_id`."""
+    params = {"id": conversation_id, "client_id": client_id}
+    return connection.execute(_SENT_BEFORE, params).scalar_one_or_none()
+
+
 def change(connection: Connection, conversation_id: str, values: dict[str, Any]) -> None:
     connection.execute(_CHANGE, {"b_id": conversation_id, **values})
 
@@ -273,6 +279,7 @@ def _message_row(conversation_id: str, message: StoredMessage) -> dict[str, Any]
         "choices": message.choices,
         "card": message.card,
         "asks": message.asks,
+        "attachments": message.attachments,
         "created_at": message.created_at,
     }
 
@@ -291,7 +298,9 @@ def create(connection: Connection, *, channel: str, metadata: Any, now: Any) -> 
 
 
 _READ = (
-    select(_m.seq, _m.role, _m.text, _m.created_at, _m.client_id, _m.choice, _m.choices, _m.card, _m.asks)
+    select(
+        _m.seq, _m.role, _m.text, _m.created_at, _m.client_id, _m.choice, _m.choices, _m.card, _m.asks, _m.attachments
+    )
     .where(_m.conversation_id == bindparam("id"), _m.seq > bindparam("after"))
     .order_by(_m.seq)
     .limit(bindparam("limit"))
@@ -308,7 +317,7 @@ def branches_version(connection: Connection) -> int:
 def read_messages(connection: Connection, conversation_id: str, *, after: int) -> list[StoredMessage]:
     """At most MESSAGES_PAGE of them; a full page may have more behind it."""
     params = {"id": conversation_id, "after": after, "limit": MESSAGES_PAGE}
-    return [StoredMessage(*row) for row in connection.execute(_READ, params)]
+    return [StoredMessage(**row._mapping) for row in connection.execute(_READ, params)]
 
 
 def head(connection: Connection, conversation_id: str) -> AnyRow:

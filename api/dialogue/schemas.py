@@ -22,11 +22,12 @@ class StoredMessage:
     choices: list[dict[str, str]] | None = None
     card: dict[str, Any] | None = None
     asks: str | None = None
+    attachments: list[dict[str, Any]] | None = None
 
     def wire(self) -> dict[str, Any]:
         """api.md's shape. `client_id` lets the sender recognise its own bubble; the payload of a choice stays here."""
         shown: dict[str, Any] = {"seq": self.seq, "role": self.role, "text": self.text}
-        for name in ("choices", "card", "client_id"):
+        for name in ("choices", "card", "client_id", "attachments"):
             if (value := getattr(self, name)) is not None:
                 shown[name] = value
         return {**shown, "asks": self.asks, "created_at": rfc3339(self.created_at)}

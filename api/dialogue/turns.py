@@ -4,8 +4,10 @@ import asyncio
 import random
 import time
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
+
+from sqlalchemy import Connection
 
 from api.core.bus import WAKE, Bus, Event
 from api.core.clock import Clock
@@ -15,7 +17,7 @@ from api.core.logging import describe, get_logger
 from api.core.metrics import Metrics
 from api.core.redaction import mask
 from api.core.sse import sse
-from api.dialogue import commit, repository
+from api.dialogue import commit, files, repository
 from api.dialogue.address import Form
 from api.dialogue.client import BotClient
 from api.dialogue.commit import LostClaimError
@@ -61,6 +63,8 @@ class Turns:
         self.notice_after = timedelta(seconds=4)
         self.backlog = 200
         self.address: Form = "您"
+        # What a conversation's ticket gets from it, in the transaction that makes it the conversation's; the app says what.
+        self.adopt: Callable[[Connection, str, str, datetime], None] = lambda *_: None
         # Nobody can take a conversation over yet, so nobody is promised.
         self.human_available: Callable[[], bool] = lambda: False
 
@@ -91,6 +95,20 @@ class Turns:
         if accepted.turn is not None:
             self._begin(accepted.turn)
         return accepted.seq
+
+    async def accept_files(self, conversation_id: str, client_id: str, say: files.Say) -> int:
+        """A message of files, stored durably. Returns its sequence number."""
+        now = self._clock.now()
+        kept = await self._db.write(
+            lambda connection: files.keep(
+                connection, conversation_id, client_id, say, now=now, backlog=self.backlog, form=self.address
+            )
+        )
+        for message in kept.messages:
+            self._metrics.messages.labels(message.role).inc()
+        if kept.messages:
+            self._bus.publish(topic(conversation_id), *(message.event() for message in kept.messages))
+        return kept.seq
 
     def _begin(self, turn: Turn) -> None:
         task = asyncio.create_task(self._run(turn))
@@ -129,11 +147,16 @@ class Turns:
             answer, turn = await self._wait(asking, turn)
         finally:
             asking.cancel()
-        committed = await self._db.write(
-            lambda connection: commit.commit_turn(connection, turn, answer, self._clock.now(), self.address)
-        )
+        committed = await self._db.write(lambda connection: self._commit(connection, turn, answer))
         self._announce(turn.conversation_id, committed)
         return committed.next_turn
+
+    def _commit(self, connection: Connection, turn: Turn, answer: TurnAnswer) -> Committed:
+        now = self._clock.now()
+        committed = commit.commit_turn(connection, turn, answer, now, self.address)
+        if committed.ticket_no is not None:
+            self.adopt(connection, turn.conversation_id, committed.ticket_no, now)
+        return committed
 
     async def _wait(self, asking: "asyncio.Future[tuple[TurnAnswer, Turn]]", turn: Turn) -> tuple[TurnAnswer, Turn]:
         """The bot's answer; a customer who waits too long hears that the words are kept."""

@@ -11,6 +11,7 @@ from api.core.models import metadata
 from api.desk import models as desk
 from api.dialogue import models as dialogue
 from api.tickets import models as tickets
+from api.tickets.evidence import models as evidence
 from api.tickets.handoff import models as handoff
 from api.tickets.handoff.webhooks import models as webhooks
 from api.tickets.links import models as links
@@ -22,7 +23,7 @@ _LOCK = 7_420_119  # any number that nobody else on this database uses
 
 def all_metadata() -> MetaData:
     """Every room's tables; naming the modules is what registers them."""
-    rooms = (conversations, desk, dialogue, tickets, links, handoff, webhooks, notices)
+    rooms = (conversations, desk, dialogue, tickets, evidence, links, handoff, webhooks, notices)
     assert all(rooms)  # noqa: S101 - keeps the imports alive for readers and linters
     return metadata
 

@@ -19,6 +19,8 @@ from api.tickets import repository, traces, views
 from api.tickets.access import may_see
 from api.tickets.errors import IdempotencyKeyRequiredError, TicketNotFoundError
 from api.tickets.events import apply
+from api.tickets.evidence import repository as evidence
+from api.tickets.evidence.schemas import staff_item
 from api.tickets.export import Selection, csv_chunks, xlsx_chunks
 from api.tickets.lifecycle import State
 from api.tickets.links import repository as links
@@ -205,5 +207,6 @@ def _detail(
     events = repository.events_of(connection, row.ticket_no)
     promises = repository.promises_of(connection, row.ticket_no)
     shown = views.detail(row, events, promises, now=now, principal=principal, taxonomy=taxonomy)
-    related = links.links_of(connection, row.ticket_no, principal)
-    return {**shown, "related": [views.link_item(link, taxonomy) for link in related]}
+    files = [staff_item(one) for one in evidence.of_ticket(connection, row.ticket_no)]
+    related = [views.link_item(link, taxonomy) for link in links.links_of(connection, row.ticket_no, principal)]
+    return {**shown, "attachments": files, "related": related}

@@ -62,7 +62,9 @@ LABELS: Mapping[State, str] = {
 
 
 class EventType(StrEnum):
-    """Everything the thread of a ticket can hold; `create` and `receipt` (a back office's number) come from the system only."""
+    """Everything the thread of a ticket can hold; `create`, `receipt` (a back office's number) and `evidence` (files that came)
+    are written by the system only.
+    """
 
     CREATE = "create"
     ACCEPT = "accept"
@@ -85,6 +87,7 @@ class EventType(StrEnum):
     URGE = "urge"
     REVIEW = "review"
     RECEIPT = "receipt"
+    EVIDENCE = "evidence"
 
 
 _T, _S = EventType, State
@@ -93,7 +96,7 @@ EVENT_LABELS: Mapping[EventType, str] = {
     _T.CREATE: "登记", _T.ACCEPT: "受理", _T.REJECT: "退回", _T.ASSIGN: "转派", _T.INVESTIGATE: "开始核查", _T.WAIT: "等待",
     _T.RESUME: "恢复办理", _T.COMMENT: "备注", _T.CONTACT: "联系客户", _T.EXTEND: "延期", _T.ASSESS: "认定", _T.RESOLVE: "答复",
     _T.CLOSE: "办结", _T.NOT_COMPLAINT: "不按投诉办理", _T.REOPEN: "重新打开", _T.WITHDRAW: "撤回", _T.MERGE: "合并",
-    _T.CORRECT: "更正", _T.URGE: "催办", _T.REVIEW: "申请核查", _T.RECEIPT: "对方签收",
+    _T.CORRECT: "更正", _T.URGE: "催办", _T.REVIEW: "申请核查", _T.RECEIPT: "对方签收", _T.EVIDENCE: "补充材料",
 }  # fmt: skip
 
 
@@ -163,6 +166,7 @@ _ROLES: Mapping[EventType, frozenset[Role]] = {
     _T.MERGE: _BACK_OFFICE | {Role.INTERNAL},
     _T.CREATE: frozenset(),
     _T.RECEIPT: frozenset(),
+    _T.EVIDENCE: frozenset(),
 }
 
 

@@ -74,6 +74,12 @@ def find(connection: Connection, ticket_no: str, *, lock: bool = False) -> AnyRo
     return connection.execute(statement, {"ticket_no": ticket_no}).one_or_none()
 
 
+def newest_of(connection: Connection, conversation_id: str) -> str | None:
+    """The number of the ticket that was filed last from a conversation."""
+    mine = select(_t.ticket_no).where(_t.conversation_id == conversation_id).order_by(_t.id.desc()).limit(1)
+    return connection.execute(mine).scalar_one_or_none()
+
+
 def promise(connection: Connection, ticket_no: str, promised: Iterable[Promise], now: datetime) -> int:
     """How many were made: what is still open of a kind is not promised a second time."""
     still_open = {row.kind for row in promises_of(connection, ticket_no) if row.met_at is None}

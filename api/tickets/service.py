@@ -20,6 +20,8 @@ from api.tickets.calendar import WorkCalendar
 from api.tickets.clocks import deadline
 from api.tickets.columns import Columns
 from api.tickets.errors import IdempotencyConflictError
+from api.tickets.evidence import repository as evidence
+from api.tickets.evidence.schemas import thread_item
 from api.tickets.handoff import repository as handoff
 from api.tickets.joining import Found
 from api.tickets.lifecycle import OPEN_STATES, RUNNING_STATES, EventType, State, moments
@@ -102,6 +104,8 @@ class Tickets:
                 links.link(connection, ticket_no, other_no, kind="similar", reasons=reasons, now=now)
         else:
             ticket_no, told = same.ticket_no, joining.answer(self._merge(connection, same, values, by, now))
+        if body.conversation_id is not None:
+            _adopt_evidence(connection, body.conversation_id, self._existing(connection, ticket_no), by, now)
         used = {"scope": scope, "key": key, "request_hash": fingerprint, "ticket_no": ticket_no}
         repository.keep_key(connection, {**used, "merged": same is not None, "told": told, "created_at": now})
         return Filed(self._existing(connection, ticket_no), replayed=False, merged=same is not None, told=told)
@@ -296,6 +300,22 @@ def _still_open(connection: Connection, ticket_no: str | None, *, sealed: bool) 
     """The ticket to join, locked; None when it ended or was sealed since it was found."""
     row = repository.find(connection, ticket_no, lock=True) if ticket_no else None
     return row if row is not None and row.state in OPEN_STATES and row.restricted == sealed else None
+
+
+def _adopt_evidence(connection: Connection, conversation_id: str, ticket: AnyRow, by: Principal, now: datetime) -> None:
+    """What the customer has sent before there was a ticket belongs to it."""
+    rows = evidence.adopt(connection, conversation_id, ticket.ticket_no)
+    if rows:
+        record(
+            connection,
+            ticket_no=ticket.ticket_no,
+            kind=EventType.EVIDENCE,
+            by=by,
+            data=thread_item(rows, from_customer=True),
+            now=now,
+            ticket=ticket._asdict(),
+            audience="customer",
+        )
 
 
 def _without_law(nature: str) -> str | None:

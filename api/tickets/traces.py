@@ -33,6 +33,20 @@ def read(connection: Connection, *, by: Principal, ticket: AnyRow, now: datetime
     audit.note(connection, who=actor(by), action="ticket.read", subject=ticket.ticket_no, now=now, fields=shown)
 
 
+def downloaded(connection: Connection, *, by: Principal, ticket_no: str, attachment_id: str, now: datetime) -> None:
+    """A file of evidence; who it shows is not known, so it counts as personal data in any case."""
+    told = {"attachment_id": (None, attachment_id)}
+    audit.note(
+        connection,
+        who=actor(by),
+        action="ticket.download",
+        subject=ticket_no,
+        now=now,
+        fields=("attachment",),
+        changes=told,
+    )
+
+
 def listed(connection: Connection, *, by: Principal, ticket_nos: Iterable[str], now: datetime, by_phone: bool) -> None:
     """A page of the list: names in full, phones masked. A search by phone names who belongs to it, so it is told apart."""
     told = {"ticket_nos": (None, list(ticket_nos)), "by_phone": (None, by_phone)}

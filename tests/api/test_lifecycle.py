@@ -68,7 +68,7 @@ review                   .    .    .    .    .    A    A    A    .    A    .
 
 
 # Nobody posts these.
-BY_SYSTEM = {EventType.CREATE, EventType.RECEIPT}
+BY_SYSTEM = {EventType.CREATE, EventType.RECEIPT, EventType.EVIDENCE}
 
 
 def _rows() -> list[tuple[State, EventType, str, State | None]]:
@@ -138,6 +138,7 @@ close            .     x          x       .       x     .
 not_complaint    .     x          x       .       x     .
 create           .     .          .       .       .     .
 receipt          .     .          .       .       .     .
+evidence         .     .          .       .       .     .
 """
 
 

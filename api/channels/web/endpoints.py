@@ -8,8 +8,9 @@ from pydantic_core import to_json
 from sqlalchemy import Connection
 from starlette.responses import Response, StreamingResponse
 
+from api.channels.web.attachments import send_attachments
 from api.channels.web.schemas import ConversationCreated, ConversationIn, MessageAccepted, MessageIn, SatisfactionIn
-from api.channels.web.verification import verify_conversation
+from api.channels.web.verification import proved
 from api.conversations import repository as conversations
 from api.conversations.push import ConversationStream
 from api.core.clock import rfc3339
@@ -36,12 +37,6 @@ class ConsentRequiredError(InvalidError):
     code, message = "consent_required", "请先阅读并同意个人信息处理说明，再开始对话。"
 
 
-class AttachmentsUnavailableError(InvalidError):
-    """Attachments are a later piece of work; saying so keeps the conversation going."""
-
-    code, message = "attachments_unavailable", "目前还不能发送附件，请先用文字说明，需要的材料会由工作人员联系您补充。"
-
-
 @router.post("/v1/conversations", status_code=201)
 async def start_conversation(request: Request, body: ConversationIn) -> ConversationCreated:
     """开始一次对话。"""
@@ -64,12 +59,17 @@ async def post_message(
     request: Request, conversation_id: str, body: MessageIn, authorization: Authorization = None
 ) -> Response:
     """发一条消息：存好之后才回 202；同一个 client_id 只存一次。"""
-    ctx = _proved(request, conversation_id, authorization)
+    ctx = proved(request, conversation_id, authorization)
     if body.attachment_ids is not None:
-        raise AttachmentsUnavailableError
+        seq = await send_attachments(request, ctx, conversation_id, body.client_id, body.attachment_ids)
+        return _accepted(seq)
     text = None if body.text is None else scrub(body.text)
     turns: Turns = request.app.state.turns
     seq = await turns.accept(conversation_id, Incoming(body.client_id, text, body.choice_id, ctx.clock.now()))
+    return _accepted(seq)
+
+
+def _accepted(seq: int) -> Response:
     return Response(b'{"seq":%d}' % seq, 202, media_type="application/json")
 
 
@@ -109,19 +109,12 @@ async def stream_events(
     return stream_response(chunks)
 
 
-@router.post("/v1/conversations/{conversation_id}/attachments", response_model=None)
-async def upload_attachment(request: Request, conversation_id: str, authorization: Authorization = None) -> None:
-    """附件：目前还不能接收，会明确告诉客户。"""
-    _proved(request, conversation_id, authorization)
-    raise AttachmentsUnavailableError
-
-
 @router.post("/v1/conversations/{conversation_id}/satisfaction", status_code=204)
 async def rate_conversation(
     request: Request, conversation_id: str, body: SatisfactionIn, authorization: Authorization = None
 ) -> None:
     """满意度；再次提交以最后一次为准。对话里有工单的，也记在工单上。"""
-    ctx = _proved(request, conversation_id, authorization)
+    ctx = proved(request, conversation_id, authorization)
     now = ctx.clock.now()
     values = {
         "conversation_id": conversation_id,
@@ -139,15 +132,9 @@ async def rate_conversation(
     await ctx.db.write(rate)
 
 
-def _proved(request: Request, conversation_id: str, authorization: str | None) -> Context:
-    ctx = context(request)
-    verify_conversation(keys=ctx.cipher.token_keys, conversation_id=conversation_id, authorization=authorization)
-    return ctx
-
-
 async def _proved_or_staff(request: Request, conversation_id: str, authorization: str | None) -> Context:
     if authorization is None:
         principal = await find_principal(request)
         if principal is not None and principal.role in _MAY_READ:
             return context(request)
-    return _proved(request, conversation_id, authorization)
+    return proved(request, conversation_id, authorization)

@@ -8,6 +8,8 @@ LONGEST_TEXT = 20_000
 
 _Metadata = dict[Annotated[str, StringConstraints(max_length=64)], Any]
 
+_AttachmentId = Annotated[str, StringConstraints(min_length=1, max_length=64)]
+
 
 class _Body(BaseModel):
     model_config = ConfigDict(extra="ignore", frozen=True)
@@ -34,14 +36,12 @@ class MessageIn(_Body):
     client_id: Annotated[str, StringConstraints(min_length=1, max_length=128)]
     text: Annotated[str, StringConstraints(max_length=LONGEST_TEXT)] | None = None
     choice_id: Annotated[str, StringConstraints(min_length=1, max_length=128)] | None = None
-    attachment_ids: Annotated[list[str], Field(max_length=20)] | None = None
+    attachment_ids: Annotated[list[_AttachmentId], Field(min_length=1, max_length=20)] | None = None
 
     @model_validator(mode="after")
     def _one_content(self) -> Self:
-        if self.attachment_ids is not None and self.text is None and self.choice_id is None:
-            return self
-        if (self.text is None) == (self.choice_id is None):
-            raise ValueError("text 和 choice_id 请给且只给一个")
+        if sum(part is not None for part in (self.text, self.choice_id, self.attachment_ids)) != 1:
+            raise ValueError("text、choice_id 和 attachment_ids 请给且只给一个")
         if self.text is not None and not self.text.strip():
             raise ValueError("消息不能为空")
         return self

@@ -1,7 +1,10 @@
-"""Proves that a call belongs to a conversation; pure, constant time."""
+"""Proves that a call belongs to a conversation, in constant time."""
 
 from collections.abc import Iterable
 
+from fastapi import Request
+
+from api.core.context import Context, context
 from api.core.errors import UnauthorizedError
 from api.core.security import bearer, conversation_token, same_secret
 
@@ -11,3 +14,10 @@ def verify_conversation(*, keys: Iterable[bytes], conversation_id: str, authoriz
     given = bearer(authorization)
     if not any([same_secret(given, conversation_token(key, conversation_id)) for key in keys]):
         raise UnauthorizedError("对话令牌不对或已失效，请重新开始对话。")
+
+
+def proved(request: Request, conversation_id: str, authorization: str | None) -> Context:
+    """The context, for whoever holds the conversation's token."""
+    ctx = context(request)
+    verify_conversation(keys=ctx.cipher.token_keys, conversation_id=conversation_id, authorization=authorization)
+    return ctx

@@ -30,8 +30,8 @@ class Store(Protocol):
         """Unless it was put after that moment (Unix time): somebody may just be about to refer to it. False then."""
         ...
 
-    def each(self) -> Iterator[tuple[str, float]]:
-        """Every address and when it was put, in Unix time."""
+    def each(self, prefix: str) -> Iterator[tuple[str, float]]:
+        """Addresses that begin with these two characters, and when they were put, in Unix time."""
         ...
 
 
@@ -68,9 +68,9 @@ class DiskStore:
             _sync(place.parent)
         return True
 
-    def each(self) -> Iterator[tuple[str, float]]:
+    def each(self, prefix: str) -> Iterator[tuple[str, float]]:
         with _disk_refusals():
-            for place in self._directory.glob("??/??/*"):
+            for place in self._directory.glob(f"{prefix}/??/*"):
                 with suppress(FileNotFoundError):
                     yield place.name, place.stat().st_mtime
 
@@ -157,9 +157,11 @@ class S3Store:
             self._client.delete_object(Bucket=self._bucket, Key=_key(address))
         return True
 
-    def each(self) -> Iterator[tuple[str, float]]:
+    def each(self, prefix: str) -> Iterator[tuple[str, float]]:
         with _s3_refusals():
-            for page in self._client.get_paginator("list_objects_v2").paginate(Bucket=self._bucket):
+            for page in self._client.get_paginator("list_objects_v2").paginate(
+                Bucket=self._bucket, Prefix=f"{prefix}/"
+            ):
                 for found in page.get("Contents", ()):
                     yield found["Key"].rsplit("/", 1)[-1], found["LastModified"].timestamp()
 

@@ -68,7 +68,7 @@ def test_a_disk_that_is_full_while_sealing(tmp_path: Path) -> None:
         plain.with_suffix(".sealed").symlink_to("/dev/full")
         with pytest.raises(FileStoreUnavailableError):
             vault.keep(plain)
-    assert list(vault.store.each()) == []
+    assert not list((tmp_path / "files").glob("*"))
 
 
 def test_an_s3_store_that_is_gone_is_an_honest_refusal(tmp_path: Path) -> None:
@@ -81,7 +81,7 @@ def test_an_s3_store_that_is_gone_is_an_honest_refusal(tmp_path: Path) -> None:
         with pytest.raises(FileStoreUnavailableError):
             read(vault, kept)
         with pytest.raises(FileStoreUnavailableError):
-            list(vault.store.each())
+            list(vault.store.each("ab"))
         with pytest.raises(FileStoreUnavailableError):
             vault.store.remove(kept.address, older_than=LATER)
 
@@ -159,9 +159,9 @@ def test_removing_spares_what_was_put_again(store: Store, tmp_path: Path) -> Non
     vault = vault_of(store, tmp_path)
     kept = keep(vault, CONTENT)
     assert not store.remove(kept.address, older_than=time.time() - 3600)
-    assert kept.address in dict(store.each())
+    assert kept.address in dict(store.each(kept.address[:2]))
     assert store.remove(kept.address, older_than=LATER)
-    assert kept.address not in dict(store.each())
+    assert kept.address not in dict(store.each(kept.address[:2]))
     assert store.remove(kept.address, older_than=LATER)  # nothing there is as good
 
 

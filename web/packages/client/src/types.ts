@@ -20,6 +20,14 @@ export interface Card {
   fields: CardField[]
 }
 
+/** A file that was taken; name and size as they are kept. */
+export interface Attachment {
+  attachment_id: string
+  name: string
+  size: number
+  media_type: string
+}
+
 export interface Message {
   seq: number
   role: Role
@@ -29,6 +37,7 @@ export interface Message {
   asks?: string | null
   client_id?: string | null
   choice_id?: string | null
+  attachments?: Attachment[] | null
   created_at: string
 }
 
@@ -55,7 +64,7 @@ export interface PublicIncident {
   to: string | null
 }
 
-export type Outgoing = { client_id: string; text: string } | { client_id: string; choice_id: string }
+export type Outgoing = { client_id: string; text: string } | { client_id: string; choice_id: string } | { client_id: string; attachment_ids: string[] }
 
 export interface TicketRow {
   ticket_no: string

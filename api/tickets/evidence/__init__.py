@@ -1,0 +1,1 @@
+"""Evidence: files that customers and staff add to a matter."""
