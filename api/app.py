@@ -39,7 +39,7 @@ from api.desk import branches, directory, incidents, sessions, stream
 from api.desk.staff import ensure_admin
 from api.dialogue import repository, understanding
 from api.dialogue.client import BotClient
-from api.dialogue.commit import ask_rating
+from api.dialogue.commit import say_once
 from api.dialogue.turns import Turns
 from api.migrations.run import migrate, one_at_a_time
 from api.tickets import endpoints as tickets
@@ -55,7 +55,8 @@ from api.tickets.handoff.webhooks import endpoints as webhooks
 from api.tickets.handoff.webhooks.service import Webhooks
 from api.tickets.notices import endpoints as notices
 from api.tickets.service import Tickets
-from contract.playbook import Playbook
+from api.tickets.timekeeping import Timekeeper
+from api.tickets.timers import LOOK_EVERY, RECOUNT_EVERY, count_overdue, look, recount
 from contract.playbook_loader import load_playbook
 
 logger = get_logger("api")
@@ -88,9 +89,12 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.state.turns.notice_after = settings.notice_after
     app.state.turns.backlog = settings.backlog_limit
     app.state.turns.address = playbook.organisation.address
-    say = partial(ask_rating, form=playbook.organisation.address)
+    say = partial(say_once, form=playbook.organisation.address)
+    time = Timekeeper(playbook, WorkCalendar(playbook.calendar))
     columns = Columns(playbook.export, playbook.taxonomy)
-    app.state.tickets = Tickets(ctx, playbook, WorkCalendar(playbook.calendar), columns, repository.values_of, say)
+    app.state.tickets = Tickets(
+        ctx, playbook, time, columns, repository.values_of, ask_rating=partial(say, asks="satisfaction"), say=say
+    )
     app.state.handoff = HandOff(ctx)
     app.state.webhooks = Webhooks(ctx, app.state.handoff.courier)
     app.state.evidence = evidence = Evidence(app.state.tickets)
@@ -136,7 +140,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     ctx: Context = app.state.context
     held = await asyncio.to_thread(serve, ctx.settings.data_dir)
     try:
-        await asyncio.to_thread(ctx.db.setup, lambda connection: _prepare(connection, ctx, app.state.playbook))
+        await asyncio.to_thread(ctx.db.setup, lambda connection: _prepare(connection, ctx, app.state.tickets))
     except WrongKeyError as error:
         logger.error("cannot_start", reason=str(error))
         held.close()
@@ -146,6 +150,9 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     upkeep: Upkeep = app.state.evidence.upkeep
     ctx.jobs.every("scan_evidence", 60.0, upkeep.scan)
     ctx.jobs.daily("tidy_evidence", "03:10", upkeep.tidy)
+    ctx.jobs.every("clocks", LOOK_EVERY, lambda: look(app.state.tickets))
+    ctx.jobs.every("calendar", RECOUNT_EVERY, lambda: recount(app.state.tickets))
+    ctx.metrics.before_scrape.append(lambda: count_overdue(app.state.tickets))
     ctx.bus.start()
     ctx.jobs.start()
     await app.state.turns.start()
@@ -167,13 +174,14 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         logger.info("stopped")
 
 
-def _prepare(connection: Connection, ctx: Context, playbook: Playbook) -> None:
+def _prepare(connection: Connection, ctx: Context, tickets: Tickets) -> None:
     one_at_a_time(connection)
     migrate(connection)
     check_keys(connection, ctx.cipher, metadata, ctx.clock.now())
     traces.adopt(connection)
     ensure_admin(connection, ctx.settings, ctx.clock.now())
-    directory.fill(connection, playbook.branches, ctx.clock.now())
+    directory.fill(connection, tickets.playbook.branches, ctx.clock.now())
+    tickets.time.register(connection, ctx.clock.now())
 
 
 def _add_pages(app: FastAPI, settings: Settings) -> None:

@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from contract.base import Frozen
+from contract.sla import Source
 
 Level = Annotated[int, Field(ge=0, le=4)]
 
@@ -108,9 +109,10 @@ class TicketDraft(Frozen):
 
 
 class TicketCreate(TicketDraft):
-    """Body of `POST /v1/tickets`. The key is the `Idempotency-Key` header: conversation and form run."""
+    """Body of `POST /v1/tickets`. `source` is where the matter came from (an authority that passed it on). The key is the `Idempotency-Key` header: conversation and form run."""
 
     conversation_id: str | None = None
     intake_channel: Channel = Channel.WEB
+    source: Source | None = None
     consent_at: datetime | None = None
     created_at: datetime | None = None

@@ -101,7 +101,7 @@ def changes_of(
 
 @cache
 def _untold(table: Table) -> frozenset[str]:
-    return _UNTOLD | {column.name for column in table.c if "blind_index_of" in column.info}
+    return _UNTOLD | {column.name for column in table.c if {"blind_index_of", "untold"} & column.info.keys()}
 
 
 @cache

@@ -1,5 +1,7 @@
 """Counts and durations for Prometheus; labels are routes and codes, never anybody's data."""
 
+from collections.abc import Awaitable, Callable
+
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
@@ -19,6 +21,9 @@ class Metrics:
         self.jobs = self._counter("tingsu_jobs", "后台任务", "job", "outcome")
         self.webhooks = self._counter("tingsu_webhook_deliveries", "推送的投递", "outcome")
         self.redis_failures = self._counter("tingsu_redis_failures", "Redis 不可用时改走后备的次数", "use")
+        self.overdue = Gauge("tingsu_tickets_overdue", "办理中而超过时限的工单", ["clock"], registry=self.registry)
+        # What is counted when somebody asks: several processes would otherwise tell what was true when they last looked.
+        self.before_scrape: list[Callable[[], Awaitable[None]]] = []
         self.streams = Gauge("tingsu_open_streams", "打开的事件流", registry=self.registry)
 
     def render(self) -> bytes:

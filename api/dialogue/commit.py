@@ -115,15 +115,17 @@ def tell_about_delay(connection: Connection, turn: Turn, now: datetime, form: Fo
     return notice
 
 
-def ask_rating(connection: Connection, conversation_id: str, text: str, now: datetime, *, form: Form) -> Event | None:
-    """One line that no turn produced, as the bot's, so that the customer's window offers the rating."""
+def say_once(
+    connection: Connection, conversation_id: str, text: str, now: datetime, *, form: Form, asks: str | None = None
+) -> Event | None:
+    """One line that no turn produced, as the bot's; `asks` as in a turn, so that the window offers the rating."""
     row = repository.find(connection, conversation_id)
     if row is None or row.owner == "closed":
         return None
-    asked = StoredMessage(row.last_seq + 1, "bot", addressed(text, form), now, asks="satisfaction")
-    repository.add_messages(connection, conversation_id, [asked])
-    repository.change(connection, conversation_id, {"last_seq": asked.seq, "updated_at": now})
-    return asked.event()
+    said = StoredMessage(row.last_seq + 1, "bot", addressed(text, form), now, asks=asks)
+    repository.add_messages(connection, conversation_id, [said])
+    repository.change(connection, conversation_id, {"last_seq": said.seq, "updated_at": now})
+    return said.event()
 
 
 def queue_for_human(connection: Connection, turn: Turn, now: datetime) -> bool:

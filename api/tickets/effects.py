@@ -9,11 +9,10 @@ from typing import Any
 from pydantic import ValidationError
 
 from api.core.errors import invalid
-from api.core.redaction import masked_phone, scrub
+from api.core.redaction import masked_phone
 from api.core.security import Role
-from api.tickets import joining, repository, stages
+from api.tickets import joining, repository, stages, terms
 from api.tickets.access import may_see
-from api.tickets.clocks import extended
 from api.tickets.errors import EventInvalidError
 from api.tickets.lifecycle import OPEN_STATES, EventType, PromiseKind
 from api.tickets.numbers import normal_number
@@ -22,10 +21,8 @@ from api.tickets.schemas import CORRECTABLE, TELLABLE, TicketIn
 from api.tickets.service import plain_phone, record
 from api.tickets.step import Effect, Step, as_kept, needed_text
 
-_LONGEST_RUN = 60  # days that a decision may take in all (3号令: 30日, then 30日 more), from the day its clock began
 _NEVER_EMPTY = ("nature", "cause_l1", "summary")
 _CLASS = ("nature", "cause_l1", "cause_l2")
-_REVIEWED = "客户申请核查"
 
 
 def _comment(step: Step) -> Effect:
@@ -46,7 +43,7 @@ def _comment(step: Step) -> Effect:
             step.connection, ticket.ticket_no, [Promise(PromiseKind.CALLBACK, ticket.first_contact_due_at)], step.now
         )
     more = (joining.EVIDENCE,) if event.evidence and _is_received(step) else ()
-    changes, new = step.tickets.join(ticket, facts, step.now, level=ticket.level_peak, more=more)
+    changes, new = step.tickets.join(step.connection, ticket, facts, step.now, more=more)
     return changes, {**told, "evidence": event.evidence or None, **new}
 
 
@@ -71,37 +68,6 @@ def _urge(step: Step) -> Effect:
     count = step.ticket.urged_count + 1
     text = as_kept(step, step.event.text or "") or None
     return {"urged_count": count}, {"text": text, "count": count, "from_customer": step.event.from_customer or None}
-
-
-def _review(step: Step) -> Effect:
-    """The customer does not accept the decision: it is owed again, by a clock of its own; telling it was a contact."""
-    text, ticket = needed_text(step), step.ticket
-    clock = step.tickets.decision_clock(nature=ticket.nature, level=ticket.level_peak, now=step.now, own=_REVIEWED)
-    promise = Promise(PromiseKind.REVIEW, clock["due_at"])
-    repository.promise(step.connection, ticket.ticket_no, [promise], step.now)
-    due_at = {"from": ticket.due_at, "to": clock["due_at"]}
-    told = {"text": text, "from_customer": step.event.from_customer or None, "clock_restarted": True, "due_at": due_at}
-    contact = {"first_contact_at": ticket.first_contact_at or ticket.resolved_at}
-    return {**clock, **contact, "review_requested_at": step.now}, told
-
-
-def _contact(step: Step) -> Effect:
-    first = {} if step.ticket.first_contact_at else {"first_contact_at": step.now}
-    kept = repository.keep_promise(step.connection, step.ticket.ticket_no, PromiseKind.CALLBACK, step.now)
-    return first, {"text": scrub(step.event.text or ""), "promise_met": PromiseKind.CALLBACK if kept else None}
-
-
-def _extend(step: Step) -> Effect:
-    event, ticket = step.event, step.ticket
-    if event.days is None or event.reason is None or event.approver is None:
-        raise EventInvalidError("延期需要天数（days）、理由（reason）和批准人（approver）。")
-    due_at = extended(ticket.due_at, event.days)
-    started = ticket.clock_started_at or ticket.created_at
-    if (due_at.date() - started.date()).days > _LONGEST_RUN:
-        raise EventInvalidError(f"从登记（有新事实的从补充之日）到办结最长 {_LONGEST_RUN} 日，这次延期会超过。")
-    told = {"days": event.days, "reason": event.reason, "approver": event.approver, "due_at": due_at}
-    days = ticket.extended_days + event.days
-    return {"due_at": due_at, "extended_days": days, "extension_reason": event.reason}, told
 
 
 def _merge(step: Step) -> Effect:
@@ -147,15 +113,13 @@ def _correct(step: Step) -> Effect:
 
 
 def _reclassified(step: Step, changes: dict[str, Any]) -> dict[str, Any]:
-    """What follows from another nature or cause: the law behind the clocks, the seal, and then who handles it.
+    """What follows from another nature or cause: the seal, and then who handles it.
 
     Who handled an open matter must not go on reading one that is sealed to another unit.
     """
     ticket, tickets = step.ticket, step.tickets
     matter = {name: changes.get(name, getattr(ticket, name)) for name in _CLASS}
     found: dict[str, Any] = {"restricted": tickets.is_restricted(matter, step.now)}
-    if "nature" in changes:
-        found |= tickets.bases(ticket, matter["nature"])
     if found["restricted"] and ("nature" in changes or not ticket.restricted):
         found |= tickets.route_of(matter, ticket.level_peak, step.now)
         if found["route"] != ticket.route:
@@ -176,11 +140,9 @@ def _valid(step: Step, fields: Mapping[str, str | None]) -> dict[str, Any]:
 
 EFFECTS: Mapping[EventType, Callable[[Step], Effect]] = {
     **stages.EFFECTS,
+    **terms.EFFECTS,
     EventType.COMMENT: _comment,
-    EventType.CONTACT: _contact,
-    EventType.EXTEND: _extend,
     EventType.MERGE: _merge,
     EventType.CORRECT: _correct,
     EventType.URGE: _urge,
-    EventType.REVIEW: _review,
 }

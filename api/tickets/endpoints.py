@@ -27,7 +27,7 @@ from api.tickets.links import repository as links
 from api.tickets.numbers import normal_number
 from api.tickets.schemas import EventIn, TicketIn
 from api.tickets.service import Tickets
-from contract.playbook import Taxonomy
+from api.tickets.sla import repository as sla
 
 router = APIRouter(tags=["工单"])
 
@@ -170,14 +170,13 @@ async def read_ticket(request: Request, staff: AnyStaff, ticket_no: str) -> Resp
     """工单全文、经过和时限；每次查看都留痕。"""
     ctx = context(request)
     now, number = ctx.clock.now(), normal_number(ticket_no) or ticket_no
-    taxonomy = service(request).playbook.taxonomy
 
     def read(connection: Connection) -> dict[str, Any]:
         row = repository.find(connection, number)
         if row is None or not may_see(staff, row):
             raise TicketNotFoundError
         traces.read(connection, by=staff, ticket=row, now=now)
-        return _detail(connection, row, now, staff, taxonomy)
+        return _detail(connection, row, now, staff, service(request))
 
     return _json(await ctx.db.write(read))
 
@@ -196,17 +195,20 @@ async def add_event(
     row, now = applied.ticket, tickets.ctx.clock.now()
     if by.role is Role.INTERNAL:
         return _json({**views.public(row, now), **applied.told}, 201)
-    taxonomy = tickets.playbook.taxonomy
-    shown = await tickets.ctx.db.read(lambda connection: _detail(connection, row, now, by, taxonomy))
+    shown = await tickets.ctx.db.read(lambda connection: _detail(connection, row, now, by, tickets))
     return _json({**shown, **applied.told}, 201)
 
 
 def _detail(
-    connection: Connection, row: AnyRow, now: datetime, principal: Principal, taxonomy: Taxonomy
+    connection: Connection, row: AnyRow, now: datetime, principal: Principal, tickets: Tickets
 ) -> dict[str, Any]:
     events = repository.events_of(connection, row.ticket_no)
-    promises = repository.promises_of(connection, row.ticket_no)
-    shown = views.detail(row, events, promises, now=now, principal=principal, taxonomy=taxonomy)
+    promises, told = repository.promises_of(connection, row.ticket_no), sla.told(connection, row.ticket_no)
+    clocks = [
+        views.clock_item(clock, told, now) for clock in tickets.time.clocks(connection, row._asdict(), events, now)
+    ]
+    taxonomy = tickets.playbook.taxonomy
+    shown = views.detail(row, events, promises, clocks, now=now, principal=principal, taxonomy=taxonomy)
     files = [staff_item(one) for one in evidence.of_ticket(connection, row.ticket_no)]
     related = [views.link_item(link, taxonomy) for link in links.links_of(connection, row.ticket_no, principal)]
     return {**shown, "attachments": files, "related": related}

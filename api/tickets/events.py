@@ -18,7 +18,7 @@ from api.tickets.errors import IdempotencyConflictError, TicketNotFoundError
 from api.tickets.lifecycle import EVENT_LABELS, EventType, State, after, audience_of, check_allowed, may, moments
 from api.tickets.numbers import normal_number
 from api.tickets.schemas import EventIn
-from api.tickets.service import Tickets, record, resume_for_customer
+from api.tickets.service import Tickets
 from api.tickets.step import Step
 
 RATING = "您反映的事已办结（工单{ticket_no}）。愿意的话，请给这次处理打个分，我们会用来改进。"
@@ -36,7 +36,7 @@ class Applied:
 
     ticket: AnyRow
     told: dict[str, Any]
-    said: Event | None = None
+    said: tuple[Event, ...] = ()
 
 
 async def apply(tickets: Tickets, ticket_no: str, event: EventIn, *, key: str | None, by: Principal) -> Applied:
@@ -48,7 +48,7 @@ async def apply(tickets: Tickets, ticket_no: str, event: EventIn, *, key: str | 
     if not may(by.role, event.type):
         raise ForbiddenError
     applied = await tickets.ctx.db.write(lambda connection: _apply(tickets, connection, ticket_no, event, key, by))
-    tickets.announce(applied.ticket, applied.said)
+    tickets.announce(applied.ticket, *applied.said)
     return applied
 
 
@@ -66,15 +66,16 @@ def _apply(
         return Applied(ticket, joining.answer(known.told))
     _check_version(step)
     told = _happens(step)
-    said = _ask_rating(step) if event.type is EventType.CLOSE else None
+    if event.type is EventType.CLOSE:
+        _ask_rating(step)
     if event.type is EventType.COMMENT and event.from_customer:
-        resume_for_customer(connection, ticket, by, step.now)
+        tickets.resume_for_customer(connection, ticket, by, step.now)
     if key is not None:
         _remember(step, key, joining.answer(told))
     found = repository.find(connection, number)
     if found is None:
         raise TicketNotFoundError
-    return Applied(found, joining.answer(told), said)
+    return Applied(found, joining.answer(told), tuple(step.said))
 
 
 def _happens(step: Step) -> dict[str, Any]:
@@ -84,17 +85,8 @@ def _happens(step: Step) -> dict[str, Any]:
     changes, told = EFFECTS[kind](step)
     state = after(State(ticket.state), kind, told, ticket.outcome)
     changes = {**moments(ticket, state, step.now), **changes, "state": state, "updated_at": step.now}
-    repository.change(step.connection, ticket.ticket_no, changes)
-    record(
-        step.connection,
-        ticket_no=ticket.ticket_no,
-        kind=kind,
-        by=step.by,
-        data=told,
-        now=step.now,
-        ticket={**ticket._asdict(), **changes},
-        audience=audience_of(kind, told),
-    )
+    audience = audience_of(kind, told)
+    step.tickets.enter(step.connection, ticket, kind, changes, told, by=step.by, now=step.now, audience=audience)
     return told
 
 
@@ -115,12 +107,13 @@ def _check_version(step: Step) -> None:
     )
 
 
-def _ask_rating(step: Step) -> Event | None:
+def _ask_rating(step: Step) -> None:
     """Satisfaction is asked when the case ends, not when the conversation does."""
     if not step.ticket.conversation_id:
-        return None
+        return
     text = RATING.format(ticket_no=step.ticket.ticket_no)
-    return step.tickets.ask_rating(step.connection, step.ticket.conversation_id, text, step.now)
+    said = step.tickets.ask_rating(step.connection, step.ticket.conversation_id, text, step.now)
+    step.said.extend([said] if said else [])
 
 
 def _done_before(step: Step, key: str) -> AnyRow | None:

@@ -62,7 +62,7 @@ LABELS: Mapping[State, str] = {
 
 
 class EventType(StrEnum):
-    """Everything the thread of a ticket can hold; `create`, `receipt` (a back office's number) and `evidence` (files that came)
+    """Everything the thread of a ticket can hold; `create`, `recount`, `receipt` (a back office's number) and `evidence` (files that came)
     are written by the system only.
     """
 
@@ -76,6 +76,7 @@ class EventType(StrEnum):
     COMMENT = "comment"
     CONTACT = "contact"
     EXTEND = "extend"
+    CLASSIFY = "classify"
     ASSESS = "assess"
     RESOLVE = "resolve"
     CLOSE = "close"
@@ -88,6 +89,7 @@ class EventType(StrEnum):
     REVIEW = "review"
     RECEIPT = "receipt"
     EVIDENCE = "evidence"
+    RECOUNT = "recount"
 
 
 _T, _S = EventType, State
@@ -97,6 +99,7 @@ EVENT_LABELS: Mapping[EventType, str] = {
     _T.RESUME: "恢复办理", _T.COMMENT: "备注", _T.CONTACT: "联系客户", _T.EXTEND: "延期", _T.ASSESS: "认定", _T.RESOLVE: "答复",
     _T.CLOSE: "办结", _T.NOT_COMPLAINT: "不按投诉办理", _T.REOPEN: "重新打开", _T.WITHDRAW: "撤回", _T.MERGE: "合并",
     _T.CORRECT: "更正", _T.URGE: "催办", _T.REVIEW: "申请核查", _T.RECEIPT: "对方签收", _T.EVIDENCE: "补充材料",
+    _T.CLASSIFY: "认定复杂程度", _T.RECOUNT: "重新计算时限",
 }  # fmt: skip
 
 
@@ -109,11 +112,13 @@ class PromiseKind(StrEnum):
     AUTHORIZATION_ORIGINAL = "authorization_original"
     EVIDENCE = "evidence"
     REVIEW = "review"
+    EXTENSION_NOTICE = "extension_notice"
 
 
 _ALWAYS = (_T.COMMENT,)
 _RUNNING = (
-    *_ALWAYS, _T.ASSIGN, _T.CONTACT, _T.EXTEND, _T.ASSESS, _T.NOT_COMPLAINT, _T.WITHDRAW, _T.MERGE, _T.CORRECT, _T.URGE,
+    *_ALWAYS, _T.ASSIGN, _T.CONTACT, _T.EXTEND, _T.CLASSIFY, _T.ASSESS, _T.NOT_COMPLAINT, _T.WITHDRAW, _T.MERGE, _T.CORRECT,
+    _T.URGE,
 )  # fmt: skip
 _ENDED = (*_ALWAYS, _T.ASSESS, _T.REOPEN)
 
@@ -167,6 +172,7 @@ _ROLES: Mapping[EventType, frozenset[Role]] = {
     _T.CREATE: frozenset(),
     _T.RECEIPT: frozenset(),
     _T.EVIDENCE: frozenset(),
+    _T.RECOUNT: frozenset(),
 }
 
 

@@ -14,6 +14,7 @@ from sqlalchemy import (
     String,
     Table,
     UniqueConstraint,
+    false,
 )
 
 from api.core.crypto import EncryptedJson, EncryptedText
@@ -48,6 +49,7 @@ tickets = Table(
     Column("repeat_count", Integer, nullable=False),
     # Source
     Column("intake_channel", String(16), nullable=False),
+    Column("source", String(16)),
     Column("operator_id", String(80), nullable=False),
     # Person. `phone_index` finds a phone without reading it.
     Column("name", EncryptedText("tickets.name")),
@@ -112,6 +114,13 @@ tickets = Table(
     Column("first_contact_basis", String(255), nullable=False),
     # Since when the decision clock runs; empty in tickets older than this column: since `created_at`.
     Column("clock_started_at", Instant),
+    # What the clocks were counted by, and what they come to (timekeeping.py); the thread alone decides.
+    Column("policy_version", Integer),
+    Column("calendar_version", String(16), info={"untold": True}),
+    Column("complexity", String(8), nullable=False, server_default="simple"),
+    Column("service_due_at", Instant),
+    Column("next_check_at", Instant, info={"untold": True}),
+    Column("provisional", Boolean, nullable=False, server_default=false()),
     Column("extended_days", Integer, nullable=False),
     Column("extension_reason", EncryptedText("tickets.extension_reason")),
     Column("urged_count", Integer, nullable=False),
@@ -153,6 +162,13 @@ tickets = Table(
 )
 Index("ix_tickets_repeat", tickets.c.phone_index, tickets.c.cause_l1)
 Index("ix_tickets_state_due", tickets.c.state, tickets.c.due_at)
+Index(
+    "ix_tickets_next_check",
+    tickets.c.next_check_at,
+    tickets.c.id,
+    sqlite_where=tickets.c.next_check_at.is_not(None),
+    postgresql_where=tickets.c.next_check_at.is_not(None),
+)
 
 ticket_events = Table(
     "ticket_events",

@@ -28,6 +28,7 @@ _TEXTS: Mapping[PromiseKind, str] = {
     PromiseKind.AUTHORIZATION_ORIGINAL: "客户提供授权委托书原件（代理）或继承关系证明",
     PromiseKind.EVIDENCE: "客户补充提供材料",
     PromiseKind.REVIEW: "重新核查并把结果告知客户",
+    PromiseKind.EXTENSION_NOTICE: "把延期和新的期限告知客户",
 }
 
 

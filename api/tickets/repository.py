@@ -8,7 +8,7 @@ from sqlalchemy import Column, ColumnElement, Connection, Select, bindparam, ins
 from sqlalchemy.dialects import postgresql, sqlite
 
 from api.core import audit
-from api.core.models import AnyRow, counters
+from api.core.models import AnyRow, counters, staff
 from api.core.security import Principal
 from api.tickets.lifecycle import RUNNING_STATES, PromiseKind, State
 from api.tickets.models import idempotency, promises, ticket_events, tickets
@@ -122,6 +122,12 @@ def keep_rating(connection: Connection, conversation_id: str, rating: dict[str, 
         change(connection, ticket_no, {"satisfaction": rating})
         at = datetime.fromisoformat(rating["at"])
         audit.note(connection, who="customer", action="ticket.rate", subject=ticket_no, now=at)
+
+
+def accounts_named(connection: Connection, name: str) -> list[AnyRow]:
+    """By either name; two people may share the one that is shown."""
+    named = or_(staff.c.username == name, staff.c.display_name == name)
+    return list(connection.execute(select(staff.c.username, staff.c.role, staff.c.active).where(named)))
 
 
 def add_event(connection: Connection, values: dict[str, Any]) -> None:

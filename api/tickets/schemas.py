@@ -9,6 +9,7 @@ from api.core.clock import rfc3339
 from api.core.redaction import scrub_all
 from api.tickets.lifecycle import EventType
 from contract.base import Frozen
+from contract.sla import Complexity
 from contract.ticket import FieldSource, Level, TicketCreate
 
 LONGEST_NARRATIVE = 200_000  # a whole long conversation; single messages end at 20,000
@@ -63,7 +64,7 @@ Outcome = Literal["解释", "更正", "退费", "补偿", "道歉", "无依据"]
 # What may be corrected after filing; each change is kept in the thread with its old value.
 CORRECTABLE = (
     "branch", "branch_name", "event_time", "event_time_text", "product", "amount", "request", "name", "phone", "cause_l1", "cause_l2",
-    "cause_secondary", "summary", "nature",
+    "cause_secondary", "summary", "nature", "source",
 )  # fmt: skip
 
 
@@ -81,6 +82,10 @@ class EventIn(Frozen):
     route: Annotated[str, StringConstraints(min_length=1, max_length=64)] | None = None
     days: Annotated[int, Field(ge=1, le=30)] | None = None
     approver: Annotated[str, StringConstraints(min_length=1, max_length=80)] | None = None
+    # With an extension or a contact: the customer was told of it, or what to tell in the customer's own window.
+    customer_notified: bool = False
+    notice: Annotated[str, StringConstraints(max_length=500)] | None = None
+    complexity: Complexity | None = None
     outcome: Outcome | None = None
     root_cause: Annotated[str, StringConstraints(max_length=2000)] | None = None
     corrective_action: Annotated[str, StringConstraints(max_length=2000)] | None = None

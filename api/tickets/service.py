@@ -16,29 +16,28 @@ from api.core.redaction import phones, restore_all, scrub
 from api.core.security import Principal
 from api.core.sse import sse
 from api.tickets import joining, repository, traces
-from api.tickets.calendar import WorkCalendar
-from api.tickets.clocks import deadline
 from api.tickets.columns import Columns
 from api.tickets.errors import IdempotencyConflictError
 from api.tickets.evidence import repository as evidence
 from api.tickets.evidence.schemas import thread_item
 from api.tickets.handoff import repository as handoff
+from api.tickets.history import NewEntry
 from api.tickets.joining import Found
 from api.tickets.lifecycle import OPEN_STATES, RUNNING_STATES, EventType, State, moments
 from api.tickets.links import repository as links
 from api.tickets.numbers import ticket_number
 from api.tickets.promises import promised_at_filing
 from api.tickets.schemas import TicketIn
+from api.tickets.timekeeping import Timekeeper
 from contract.playbook import Playbook
-from contract.ticket import Nature
 
 _UNKNOWN_CAUSE = "C99"
 _SUMMARY = 120  # characters; one line on the desk
 
 # Gives the values behind a conversation's placeholders; set by the app, because this room does not know that one.
 ValuesOf = Callable[[Connection, str], dict[str, str]]
-# Says something in a conversation and asks for a rating; the event for whoever watches, None when it is closed or gone.
-AskRating = Callable[[Connection, str, str, datetime], Event | None]
+# Says something in a conversation; the event for whoever watches, None when it is closed or gone.
+Say = Callable[[Connection, str, str, datetime], Event | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,10 +56,11 @@ class Tickets:
 
     ctx: Context
     playbook: Playbook
-    calendar: WorkCalendar
+    time: Timekeeper
     columns: Columns
     values_of: ValuesOf
-    ask_rating: AskRating
+    ask_rating: Say
+    say: Say
 
     async def file(self, body: TicketIn, *, key: str, by: Principal) -> Filed:
         try:
@@ -78,13 +78,13 @@ class Tickets:
         """None for words instead of a number ("没有"): people without a phone are not one person."""
         return self.ctx.cipher.blind_index(phone) if phone and any(map(str.isdigit, phone)) else None
 
-    def announce(self, ticket: AnyRow, said: Event | None = None) -> None:
+    def announce(self, ticket: AnyRow, *said: Event) -> None:
         """Tells the desk, and the customer's own window, that the ticket changed; and what was said there."""
         self.ctx.bus.publish("desk", Event())
         if ticket.conversation_id:
             event = Event(sse("ticket", {"ticket_no": ticket.ticket_no, "state": ticket.state}))
             topic = f"conversation:{ticket.conversation_id}"
-            self.ctx.bus.publish(topic, *([said] if said else []), event)
+            self.ctx.bus.publish(topic, *said, event)
 
     def _file(self, connection: Connection, body: TicketIn, *, key: str, by: Principal) -> Filed:
         fingerprint = hashlib.sha256(body.model_dump_json().encode()).hexdigest()
@@ -156,24 +156,14 @@ class Tickets:
             "version": 0,
         }
 
-    def decision_clock(self, *, nature: str, level: int, now: datetime, own: str | None = None) -> dict[str, Any]:
-        """The clock of a decision that is owed from now on; `own`: why it is a promise of ours and not the law's."""
-        decision = deadline(
-            self.playbook.sla, self.calendar, "decision", start=now, level=level, own=own or _without_law(nature)
-        )
-        started = {"clock_started_at": now, "extended_days": 0, "extension_reason": None}
-        return {"due_at": decision.at, "clock_basis": decision.basis, **started}
-
-    def bases(self, ticket: AnyRow, nature: str) -> dict[str, str]:
-        """The rules behind a ticket's clocks when it turns out to be of another nature; the dates stay."""
-        started, own = ticket.clock_started_at or ticket.created_at, _without_law(nature)
-        sla, calendar, level = self.playbook.sla, self.calendar, ticket.level_peak
-        first = deadline(sla, calendar, "first_contact", start=ticket.created_at, level=level, own=own)
-        decision = deadline(sla, calendar, "decision", start=started, level=level, own=own)
-        return {"first_contact_basis": first.basis, "clock_basis": decision.basis}
-
     def join(
-        self, ticket: AnyRow, values: dict[str, Any], now: datetime, *, level: int, more: tuple[str, ...] = ()
+        self,
+        connection: Connection,
+        ticket: AnyRow,
+        values: dict[str, Any],
+        now: datetime,
+        *,
+        more: tuple[str, ...] = (),
     ) -> tuple[dict[str, Any], dict[str, Any]]:
         """What changes in the ticket, and what the thread tells of it; `more` is new beside joining.FACTS.
 
@@ -186,10 +176,15 @@ class Tickets:
             return changes, {}
         told: dict[str, Any] = {"new_facts": new, "facts": joining.told_of(new, values)}
         if ticket.state in RUNNING_STATES:
-            clock = self.decision_clock(nature=ticket.nature, level=level, now=now)
-            told |= {"clock_restarted": True, "due_at": {"from": ticket.due_at, "to": clock["due_at"]}}
-            changes |= clock
+            told |= self.restart(connection, ticket, EventType.COMMENT, now)
+            changes["extension_reason"] = None
         return changes, told
+
+    def restart(self, connection: Connection, ticket: AnyRow, kind: EventType, now: datetime) -> dict[str, Any]:
+        """What the entry tells by which the decision is owed from now on, under the policy of today."""
+        told = {"clock_restarted": True, "policy": self.time.version}
+        kept = self.time.columns(connection, ticket._asdict(), NewEntry(kind, told, now), now=now)
+        return {**told, "due_at": {"from": ticket.due_at, "to": kept["due_at"]}}
 
     def is_restricted(self, matter: Mapping[str, Any], now: datetime) -> bool:
         nature, cause, detail = (matter[name] for name in ("nature", "cause_l1", "cause_l2"))
@@ -205,17 +200,7 @@ class Tickets:
         return {"route": found.handler, "copied": list(found.copied)}
 
     def _flow(self, draft: dict[str, Any], now: datetime) -> dict[str, Any]:
-        level, nature = draft["level_peak"], draft["nature"]
-        first = deadline(
-            self.playbook.sla, self.calendar, "first_contact", start=now, level=level, own=_without_law(nature)
-        )
-        return {
-            **self.route_of(draft, level, now),
-            **self.decision_clock(nature=nature, level=level, now=now),
-            "restricted": self.is_restricted(draft, now),
-            "first_contact_due_at": first.at,
-            "first_contact_basis": first.basis,
-        }
+        return {**self.route_of(draft, draft["level_peak"], now), "restricted": self.is_restricted(draft, now)}
 
     def _same_matter(self, connection: Connection, values: dict[str, Any]) -> Found:
         """Whoever gave no phone and has no conversation cannot be recognised again."""
@@ -231,8 +216,15 @@ class Tickets:
     def _create(self, connection: Connection, values: dict[str, Any], by: Principal, now: datetime) -> str:
         number = repository.next_number(connection, f"ticket:{now:%Y%m%d}")
         ticket_no = ticket_number(now.date(), number)
-        repository.add(connection, {**values, "ticket_no": ticket_no})
-        told = {"route": values["route"], "copied": values["copied"], "level": values["level_peak"]}
+        told = {
+            "route": values["route"],
+            "copied": values["copied"],
+            "level": values["level_peak"],
+            "policy": self.time.version,
+        }
+        values = {**values, "ticket_no": ticket_no, "policy_version": self.time.version, "complexity": "simple"}
+        values |= self.time.filed(connection, values, NewEntry(EventType.CREATE, told, now))
+        repository.add(connection, values)
         record(connection, ticket_no=ticket_no, kind=EventType.CREATE, by=by, data=told, now=now, ticket=values)
         repository.promise(connection, ticket_no, promised_at_filing(values), now)
         return ticket_no
@@ -243,16 +235,43 @@ class Tickets:
         """The same matter again, into the open ticket; what its thread tells. Nothing new: the clock runs on unchanged."""
         ticket_no: str = same.ticket_no
         peak = max(same.level_peak, values["level_peak"])
-        changes, new = self.join(same, values, now, level=peak)
+        changes, new = self.join(connection, same, values, now)
         counted = {"repeat_count": same.repeat_count + 1, "level_peak": peak, "updated_at": now}
         wanted = {"callback_wanted": same.callback_wanted or values["callback_wanted"]}
-        repository.change(connection, ticket_no, {**changes, **counted, **wanted})
-        repository.promise(connection, ticket_no, promised_at_filing(values), now)
         told = {"narrative_raw": values["narrative_raw"], "level": values["level_peak"], **new}
-        record(connection, ticket_no=ticket_no, kind=EventType.MERGE, by=by, data=told, now=now, ticket=same._asdict())
+        repository.promise(connection, ticket_no, promised_at_filing(values), now)
+        self.enter(connection, same, EventType.MERGE, {**changes, **counted, **wanted}, told, by=by, now=now)
         if new:
-            resume_for_customer(connection, same, by, now)
+            self.resume_for_customer(connection, same, by, now)
         return told
+
+    def resume_for_customer(self, connection: Connection, ticket: AnyRow, by: Principal, now: datetime) -> None:
+        """What was awaited of the customer has come: the work goes on, and nobody has to remember to say so."""
+        if ticket.state != State.WAITING_CUSTOMER:
+            return
+        changes = {**moments(ticket, State.INVESTIGATING, now), "state": State.INVESTIGATING, "updated_at": now}
+        told = {"reason": "客户已回复"}
+        self.enter(connection, ticket, EventType.RESUME, changes, told, by=by, now=now)
+
+    def enter(
+        self,
+        connection: Connection,
+        ticket: AnyRow,
+        kind: EventType,
+        changes: dict[str, Any],
+        told: dict[str, Any],
+        *,
+        by: Principal,
+        now: datetime,
+        audience: str = "staff",
+    ) -> None:
+        """An entry of a ticket's thread with what it changes in the row, the dates that follow from it included."""
+        row = {**ticket._asdict(), **changes}
+        row |= (kept := self.time.columns(connection, row, NewEntry(kind, told, now), now=now))
+        repository.change(connection, ticket.ticket_no, {**changes, **kept})
+        record(
+            connection, ticket_no=ticket.ticket_no, kind=kind, by=by, data=told, now=now, ticket=row, audience=audience
+        )
 
 
 def record(
@@ -285,17 +304,6 @@ def record(
     return seq
 
 
-def resume_for_customer(connection: Connection, ticket: AnyRow, by: Principal, now: datetime) -> None:
-    """What was awaited of the customer has come: the work goes on, and nobody has to remember to say so."""
-    if ticket.state != State.WAITING_CUSTOMER:
-        return
-    changes = {**moments(ticket, State.INVESTIGATING, now), "state": State.INVESTIGATING, "updated_at": now}
-    repository.change(connection, ticket.ticket_no, changes)
-    after = {**ticket._asdict(), **changes}
-    told = {"reason": "客户已回复"}
-    record(connection, ticket_no=ticket.ticket_no, kind=EventType.RESUME, by=by, data=told, now=now, ticket=after)
-
-
 def _still_open(connection: Connection, ticket_no: str | None, *, sealed: bool) -> AnyRow | None:
     """The ticket to join, locked; None when it ended or was sealed since it was found."""
     row = repository.find(connection, ticket_no, lock=True) if ticket_no else None
@@ -316,11 +324,6 @@ def _adopt_evidence(connection: Connection, conversation_id: str, ticket: AnyRow
             ticket=ticket._asdict(),
             audience="customer",
         )
-
-
-def _without_law(nature: str) -> str | None:
-    """3号令 sets terms for complaints; what else people tell us is answered by our own promise."""
-    return None if nature == Nature.COMPLAINT else f"{nature}不适用投诉处理时限"
 
 
 def plain_phone(phone: str | None) -> str | None:

@@ -1,11 +1,12 @@
 """One event on its way into a ticket: what it is decided on, and the words of it that may be kept."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection
 
+from api.core.bus import Event
 from api.core.models import AnyRow
 from api.core.redaction import restore, scrub
 from api.core.security import Principal, Role
@@ -24,6 +25,8 @@ class Step:
     event: EventIn
     by: Principal
     now: datetime
+    # What was said in the customer's window on the way.
+    said: list[Event] = field(default_factory=list)
 
 
 # What changes in the row, and what the thread says about it.

@@ -1,6 +1,6 @@
 """How a ticket row looks to whom: a line in lists, everything for staff, plain words for its owner."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -8,13 +8,14 @@ from api.core.clock import BEIJING, rfc3339
 from api.core.models import AnyRow
 from api.core.redaction import masked_phone
 from api.core.security import Principal
+from api.tickets.clocks import Clock
 from api.tickets.lifecycle import LABELS, RUNNING_STATES, State, allowed_events, may
 from api.tickets.schemas import wire
 from api.tickets.similarity import Reason
 from contract.playbook import Taxonomy
 from contract.ticket import Nature
 
-_INSIDE = ("id", "phone_index")
+_INSIDE = ("id", "phone_index", "next_check_at", "calendar_version")
 
 
 def is_overdue(row: AnyRow, now: datetime) -> bool:
@@ -40,8 +41,8 @@ def list_item(row: AnyRow, now: datetime, taxonomy: Taxonomy) -> dict[str, Any]:
     return wire({**item, **_names(row, now, taxonomy)})
 
 
-def clocks(row: AnyRow, now: datetime) -> list[dict[str, Any]]:
-    """Each deadline with the rule it comes from; `met_at` ends it."""
+def told_clocks(row: AnyRow, now: datetime) -> list[dict[str, Any]]:
+    """The two that customers are told of, with the rule each comes from; `met_at` ends it."""
     decided = row.resolved_at or row.closed_at
     rows = (
         ("first_contact", row.first_contact_due_at, row.first_contact_basis, row.first_contact_at or decided),
@@ -51,6 +52,32 @@ def clocks(row: AnyRow, now: datetime) -> list[dict[str, Any]]:
         wire({"kind": kind, "due_at": due, "basis": basis, "met_at": met, "overdue": (met or now) > due})
         for kind, due, basis, met in rows
     ]
+
+
+def clock_item(clock: Clock, told: Sequence[AnyRow], now: datetime) -> dict[str, Any]:
+    """One clock with everything that staff may ask about it."""
+    stages = dict(clock.stages)
+    mine = [one for one in told if (one.clock, one.run) == (clock.kind, clock.run)]
+    return {
+        **wire(
+            {
+                "kind": clock.kind,
+                "due_at": clock.due_at,
+                "basis": clock.basis,
+                "met_at": clock.met_at,
+                "overdue": clock.is_overdue(now),
+                "state": clock.state,
+                "started_at": clock.started_at,
+                "run": clock.run,
+                "provisional": clock.provisional,
+                "level2_at": stages.get("level2"),
+                "level3_at": stages.get("level3"),
+            }
+        ),
+        "warn_at": [at and rfc3339(at) for at in clock.warn_at],
+        "pauses": [{"from": rfc3339(begins), "to": ends and rfc3339(ends)} for begins, ends in clock.pauses],
+        "told": [{"stage": one.kind, "at": rfc3339(one.created_at)} for one in mine],
+    }
 
 
 def promise_item(promise: AnyRow, ticket: AnyRow, now: datetime) -> dict[str, Any]:
@@ -64,6 +91,7 @@ def detail(
     row: AnyRow,
     events: list[AnyRow],
     promises: list[AnyRow],
+    clocks: Sequence[dict[str, Any]],
     *,
     now: datetime,
     principal: Principal,
@@ -76,7 +104,7 @@ def detail(
         "contact": row.phone,
         **_names(row, now, taxonomy),
         **_other_guess(row, taxonomy),
-        "clocks": clocks(row, now),
+        "clocks": clocks,
         "promises": [promise_item(promise, row, now) for promise in promises],
         "events": [event_item(event, event.seq or place) for place, event in enumerate(events, start=1)],
         "allowed_events": [kind for kind in allowed_events(State(row.state)) if may(principal.role, kind)],
@@ -126,7 +154,7 @@ def filed(row: AnyRow, *, merged: bool, told: dict[str, Any], now: datetime) -> 
             "due_at": row.due_at,
             "clock_basis": row.clock_basis,
             "repeat_count": row.repeat_count,
-            "clocks": clocks(row, now),
+            "clocks": told_clocks(row, now),
         }
     )
 

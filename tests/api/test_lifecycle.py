@@ -50,6 +50,7 @@ resume                   .    .    .    I    I    .    .    .    .    .    .
 comment                  N    A    I    Wc   Wt   P    Cr   Ce   X    R    M
 contact                  N    A    I    Wc   Wt   P    .    .    .    .    .
 extend                   N    A    I    Wc   Wt   .    .    .    .    .    .
+classify                 N    A    I    Wc   Wt   .    .    .    .    .    .
 assess                   N    A    I    Wc   Wt   P    Cr   Ce   X    R    .
 resolve                  .    P    P    P    P    .    .    .    .    .    .
 close 退费               .    .    .    .    .    Cr   .    .    .    .    .
@@ -68,7 +69,7 @@ review                   .    .    .    .    .    A    A    A    .    A    .
 
 
 # Nobody posts these.
-BY_SYSTEM = {EventType.CREATE, EventType.RECEIPT, EventType.EVIDENCE}
+BY_SYSTEM = {EventType.CREATE, EventType.RECEIPT, EventType.EVIDENCE, EventType.RECOUNT}
 
 
 def _rows() -> list[tuple[State, EventType, str, State | None]]:
@@ -132,6 +133,7 @@ investigate      .     x          x       .       x     .
 wait             .     x          x       .       x     .
 resume           .     x          x       .       x     .
 extend           .     x          x       .       x     .
+classify         .     x          x       .       x     .
 assess           .     x          x       .       x     .
 resolve          .     x          x       .       x     .
 close            .     x          x       .       x     .
@@ -139,6 +141,7 @@ not_complaint    .     x          x       .       x     .
 create           .     .          .       .       .     .
 receipt          .     .          .       .       .     .
 evidence         .     .          .       .       .     .
+recount          .     .          .       .       .     .
 """
 
 

@@ -277,7 +277,7 @@ async def test_a_ticket_has_its_fields_clocks_and_thread(bridge: Bridge) -> None
     ticket = await read(bridge, await filed(bridge, level=1, level_peak=2, request="道歉", amount="100.50"))
     assert (ticket["level"], ticket["level_peak"], ticket["request"], ticket["amount"]) == (1, 2, "道歉", "100.50")
     assert ticket["phone"] == ticket["contact"] == "13800138000"
-    assert [clock["kind"] for clock in ticket["clocks"]] == ["first_contact", "decision"]
+    assert [clock["kind"] for clock in ticket["clocks"]] == ["first_contact", "decision", "service"]
     assert [(event["seq"], event["type"], event["actor"]) for event in ticket["events"]] == [(1, "create", "bot")]
 
 

@@ -32,7 +32,7 @@ from api.tickets.evidence.schemas import sender_item, thread_item
 from api.tickets.evidence.upkeep import Upkeep
 from api.tickets.lifecycle import OPEN_STATES, EventType, PromiseKind, State
 from api.tickets.numbers import normal_number
-from api.tickets.service import Tickets, record, resume_for_customer
+from api.tickets.service import Tickets
 from contract.evidence import MEGABYTE
 
 CUSTOMER = "customer"
@@ -211,21 +211,12 @@ class Evidence:
         told = thread_item(rows, from_customer=from_customer)
         if from_customer and ticket.state in OPEN_STATES:
             tickets_sql.keep_promise(connection, ticket.ticket_no, PromiseKind.EVIDENCE, now)
-            joined, new = self.tickets.join(ticket, {}, now, level=ticket.level_peak, more=(joining.EVIDENCE,))
+            joined, new = self.tickets.join(connection, ticket, {}, now, more=(joining.EVIDENCE,))
             changes, told = {**changes, **joined}, {**told, **new}
-        tickets_sql.change(connection, ticket.ticket_no, changes)
-        record(
-            connection,
-            ticket_no=ticket.ticket_no,
-            kind=EventType.EVIDENCE,
-            by=by,
-            data=told,
-            now=now,
-            ticket={**ticket._asdict(), **changes},
-            audience="customer" if from_customer else "staff",
-        )
+        audience = "customer" if from_customer else "staff"
+        self.tickets.enter(connection, ticket, EventType.EVIDENCE, changes, told, by=by, now=now, audience=audience)
         if from_customer:
-            resume_for_customer(connection, ticket, by, now)
+            self.tickets.resume_for_customer(connection, ticket, by, now)
 
     # Giving out
 

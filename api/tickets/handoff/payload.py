@@ -23,13 +23,13 @@ from api.tickets.schemas import wire
 
 Personal = Literal["none", "masked", "full"]
 
-_INSIDE = ("id", "phone_index")
+_INSIDE = ("id", "phone_index", "next_check_at", "calendar_version")
 _PERSON = ("name", "phone", "card_tail")
 # What is encrypted at rest, and what says something about somebody's health or age.
 _NOT_WITHOUT_RIGHT = frozenset(c.name for c in tickets.c if isinstance(c.type, EncryptedBytes)) | {"special_group"}
 # Of a thread's entry, for receivers without personal data: codes, numbers and dates only.
 _PLAIN_DATA = frozenset(
-    "level route copied due_at clock_restarted new_facts days outcome into count from to owner validity for".split()
+    "level route copied due_at clock_restarted new_facts days outcome into count from to owner validity for clock stage run complexity".split()
 )
 
 

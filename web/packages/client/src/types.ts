@@ -97,9 +97,11 @@ export interface TicketEvent {
   data: Record<string, unknown>
 }
 
+/** `due_at` null: it stands still. `provisional`: counted over a year whose working days are not published. */
 export interface Clock {
   kind: string
-  due_at: string
+  due_at: string | null
+  provisional?: boolean
   basis?: string
   met_at?: string | null
   overdue?: boolean

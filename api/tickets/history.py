@@ -1,0 +1,184 @@
+"""What a ticket's thread says about its clocks. Pure.
+
+A run of a clock begins when the ticket is filed, and anew whenever its date is set anew: by new facts or a review (the count
+starts again), an approved extension, another complexity, a ticket opened again. Each run is warned of once.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+
+from api.tickets.lifecycle import RUNNING_STATES, Entry, EventType, State, course_of
+from contract.sla import Industry, Kind, Matter, Waiting
+
+# Since when the ticket was in which state, in order.
+Course = Sequence[tuple[datetime, State]]
+# From one moment to another; None: it still lasts.
+Spans = list[tuple[datetime, datetime | None]]
+
+# Nobody is owed anything any more, and nobody was answered.
+_VOID = (State.WITHDRAWN, State.MERGED, State.REJECTED_NOT_COMPLAINT)
+
+# Of tickets that are older than policies with a number.
+FIRST_POLICY = 1
+
+_RESTART, _EXTEND, _CLASSIFY, _REOPEN = "restart", "extend", "classify", "reopen"
+_RENEWED_BY: Mapping[Kind, tuple[str, ...]] = {
+    "first_contact": (_REOPEN,),
+    "decision": (_RESTART, _EXTEND, _CLASSIFY, _REOPEN),
+    "service": (_RESTART, _CLASSIFY, _REOPEN),
+    "transfer_receipt": (_REOPEN,),
+    "transfer_reply": (_EXTEND, _REOPEN),
+    "repair": (_REOPEN,),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class NewEntry:
+    """An entry of the thread that is about to be stored."""
+
+    type: str
+    data: Mapping[str, Any]
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """All that clocks depend on. `level` and `policy` count where an older thread does not say."""
+
+    created_at: datetime
+    level: int
+    policy: int
+    nature: str
+    matter: Matter
+    entries: Sequence[Entry]
+    course: Course
+
+
+def history_of(ticket: Mapping[str, Any], entries: Sequence[Entry], industry: Industry) -> History:
+    """Of a ticket's row (or what is about to be one) and its thread."""
+    causes = tuple(code for code in (ticket["cause_l1"], ticket["cause_l2"]) if code)
+    return History(
+        created_at=ticket["created_at"],
+        level=ticket["level_peak"],
+        policy=ticket["policy_version"] or FIRST_POLICY,
+        nature=ticket["nature"],
+        matter=Matter(industry=industry, source=ticket["source"], causes=causes),
+        entries=entries,
+        course=course_of(entries),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """`start`: from when it counts. `since`: when this run's date was set; what lies before belongs to an earlier run."""
+
+    kind: Kind
+    number: int
+    start: datetime
+    since: datetime
+    policy: int
+    extended_days: int = 0
+    complexity: str = "simple"
+    review: bool = False
+
+    @property
+    def term_kind(self) -> Kind:
+        return "review" if self.review and self.kind == "decision" else self.kind
+
+
+def run_of(kind: Kind, history: History) -> Run:
+    """The run that a clock is in."""
+    run = Run(kind, 1, history.created_at, history.created_at, _policy(history.entries[:1], history))
+    for entry in history.entries:
+        cause = _cause(entry)
+        if cause == _CLASSIFY:
+            run = replace(run, complexity=entry.data["complexity"])
+        if cause not in _RENEWED_BY[kind]:
+            continue
+        run = replace(run, number=run.number + 1, since=entry.created_at)
+        if cause == _EXTEND:
+            run = replace(run, extended_days=run.extended_days + entry.data["days"])
+        if cause == _RESTART:
+            policy, review = _policy([entry], history), entry.type == EventType.REVIEW
+            run = replace(run, start=entry.created_at, extended_days=0, policy=policy, review=review)
+    return run
+
+
+def levels(history: History, start: datetime) -> list[tuple[datetime, int]]:
+    """The peak level at `start`, and every rise after it."""
+    told = [(entry.created_at, entry.data["level"]) for entry in history.entries if "level" in entry.data]
+    peak = max((level for at, level in told if at <= start), default=history.level)
+    found = [(start, peak)]
+    for at, level in told:
+        if at > start and level > found[-1][1]:
+            found.append((at, level))
+    return found
+
+
+def decided(course: Course) -> tuple[datetime, State] | None:
+    """When the decision stopped being owed, and by which state; None while it is owed."""
+    left: tuple[datetime, State] | None = None
+    for at, state in course:
+        left = None if state in RUNNING_STATES else left or (at, state)
+    return left
+
+
+def is_void(state: State) -> bool:
+    return state in _VOID
+
+
+def contacted_at(history: History) -> datetime | None:
+    """When somebody first spoke to the customer; whoever asks for a review had been given an answer."""
+    for entry in history.entries:
+        if entry.type == EventType.CONTACT:
+            return entry.created_at
+        if entry.type == EventType.REVIEW:
+            before = decided([step for step in history.course if step[0] < entry.created_at])
+            if before is not None and not is_void(before[1]):
+                return before[0]
+    return None
+
+
+def active(course: Course, waiting: Sequence[Waiting]) -> Spans:
+    """When somebody worked, or should have."""
+    return _merged(_spans(course, lambda state: state in RUNNING_STATES and state not in waiting))
+
+
+def pauses(course: Course, waiting: Sequence[Waiting], start: datetime) -> Spans:
+    found = _merged(_spans(course, lambda state: state in waiting))
+    return [(max(begins, start), ends) for begins, ends in found if ends is None or ends > start]
+
+
+def _cause(entry: Entry) -> str | None:
+    """Why an entry sets a date anew, if it does."""
+    if entry.data.get("clock_restarted"):
+        return _RESTART
+    return {EventType.EXTEND: _EXTEND, EventType.CLASSIFY: _CLASSIFY, EventType.REOPEN: _REOPEN}.get(
+        EventType(entry.type)
+    )
+
+
+def _policy(entries: Sequence[Entry], history: History) -> int:
+    return next((entry.data["policy"] for entry in entries if "policy" in entry.data), history.policy)
+
+
+def _spans(course: Course, holds: Callable[[State], bool]) -> Iterator[tuple[datetime, datetime | None]]:
+    ends: list[datetime | None] = [at for at, _ in course[1:]]
+    for (begins, state), ends_at in zip(course, [*ends, None], strict=True):
+        if holds(state):
+            yield begins, ends_at
+
+
+def _merged(spans: Iterable[tuple[datetime, datetime | None]]) -> Spans:
+    """Neighbours as one; nothing that ends before it begins, as after a clock that was set back."""
+    found: Spans = []
+    for begins, ends in spans:
+        if ends is not None and ends <= begins:
+            continue
+        if found and found[-1][1] is not None and begins <= found[-1][1]:
+            found[-1] = (found[-1][0], ends if ends is None else max(ends, found[-1][1]))
+        elif not found or found[-1][1] is not None:
+            found.append((begins, ends))
+    return found
