@@ -21,6 +21,7 @@ from tests.api.files import samples
 from tests.api.files.samples import EICAR, pdf, photo
 from tests.api.files.servers import CLAMD, clamd, played_clamd, s3
 from tests.api.redis_server import free_port
+from tests.api.stores import Store
 
 NOBODY = "x" * 24
 
@@ -664,13 +665,13 @@ uvicorn.run(create_app(Settings(_env_file=None)), host="127.0.0.1", port=port, l
 
 @pytest.mark.parametrize("place", ["before the file", "between file and row"])
 async def test_a_process_that_is_killed_leaves_nothing_half(
-    start: Start, tmp_path: Path, redis_url: str, place: str
+    start: Start, store: Store, tmp_path: Path, redis_url: str, place: str
 ) -> None:
     data, port = tmp_path / "data", free_port()
     environment = {
         "PATH": os.environ["PATH"], "TINGSU_DATA_DIR": str(data), "TINGSU_PLAYBOOK": str(ROOT / "playbook"), "REDIS_URL": redis_url,
         "TINGSU_INTERNAL_SECRET": INTERNAL, "TINGSU_ADMIN_PASSWORD": "correct-horse-battery", "PYTHONPATH": str(ROOT),
-        "TINGSU_REDIS_PREFIX": "{killed}:",
+        "TINGSU_REDIS_PREFIX": "{killed}:", "DATABASE_URL": store.database_url or "",
     }  # fmt: skip
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-c", _KILLED, place, str(port), env=environment, stderr=asyncio.subprocess.DEVNULL

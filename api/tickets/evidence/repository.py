@@ -22,8 +22,10 @@ _UNUSED = ~exists().where(_a.address == _f.address)
 def keep_file(connection: Connection, values: dict[str, Any]) -> Scan:
     """What is known of the content by now: a verdict of the scanner stays with it."""
     make = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
-    connection.execute(make(evidence_files).values(values).on_conflict_do_nothing(index_elements=[_f.address]))
-    known = Scan(connection.execute(select(_f.scan).where(_f.address == values["address"])).scalar_one())
+    # An update that changes nothing locks the row: nobody erases it before this transaction refers to it.
+    kept = make(evidence_files).values(values)
+    kept = kept.on_conflict_do_update(index_elements=[_f.address], set_={"size": kept.excluded.size})
+    known = Scan(connection.execute(kept.returning(_f.scan)).scalar_one())
     if known in (Scan.PENDING, Scan.NOT_SCANNED) and values["scan"] == Scan.CLEAN:
         set_scan(connection, values["address"], Scan.CLEAN, values["created_at"])
         return Scan.CLEAN
@@ -110,7 +112,7 @@ def delete_where(connection: Connection, condition: ColumnElement[bool]) -> list
     gone = set(connection.execute(select(_a.address).where(condition)).scalars())
     connection.execute(delete(attachments).where(condition))
     unused = list(connection.execute(select(_f.address).where(_f.address.in_(gone), _UNUSED)).scalars())
-    connection.execute(delete(evidence_files).where(_f.address.in_(unused)))
+    connection.execute(delete(evidence_files).where(_f.address.in_(unused), _UNUSED))
     return unused
 
 
