@@ -25,6 +25,8 @@ def behind(draft: TicketDraft, incidents: Sequence[Incident], now: datetime) -> 
 
 
 def _fits_cause(draft: TicketDraft, incident: Incident) -> bool:
+    if incident.kind == "cluster":
+        return False
     if incident.kind == "crowd":
         return draft.cause_l1 == _CROWD_CAUSE
     told = f"{draft.narrative_raw or ''}{draft.product or ''}"

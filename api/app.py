@@ -35,7 +35,7 @@ from api.core.security import ApiKeys
 from api.core.serving import serve
 from api.core.settings import Settings
 from api.core.static import WebPart
-from api.desk import branches, directory, incidents, sessions, stream
+from api.desk import branches, clusters, directory, incidents, sessions, stream
 from api.desk.staff import ensure_admin
 from api.dialogue import repository, understanding
 from api.dialogue.client import BotClient
@@ -154,6 +154,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     ctx.jobs.every("calendar", RECOUNT_EVERY, lambda: recount(app.state.tickets))
     ctx.metrics.before_scrape.append(lambda: count_overdue(app.state.tickets))
     ctx.bus.start()
+    ctx.jobs.every("clusters", clusters.SECONDS, clusters.ClusterWatch(ctx, app.state.playbook))
     ctx.jobs.start()
     await app.state.turns.start()
     await app.state.handoff.start()

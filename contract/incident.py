@@ -1,4 +1,4 @@
-"""Something that touches many customers at once: a system upgrade, an outage, a crowd (api.md, `POST /v1/incidents`)."""
+"""Something that touches many customers at once: a system upgrade, an outage, a crowd, a cluster of complaints (api.md, `POST /v1/incidents`)."""
 
 from datetime import datetime
 from typing import Literal, Self
@@ -7,7 +7,8 @@ from pydantic import AwareDatetime, ConfigDict, Field, model_validator
 
 from contract.base import Frozen
 
-Kind = Literal["upgrade", "outage", "crowd"]
+# A cluster is many complaints about one thing whose reason nobody knows yet; it explains nothing.
+Kind = Literal["upgrade", "outage", "crowd", "cluster"]
 
 
 class IncidentFacts(Frozen):

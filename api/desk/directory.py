@@ -5,7 +5,9 @@ conversation carries the new number.
 """
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from typing import Any
 
 from sqlalchemy import Connection, func, insert, or_, select, update
 
@@ -20,10 +22,13 @@ from contract.incident import Incident
 # A complaint about an outage may come weeks after it; the explanation then still knows it.
 _REMEMBERED = timedelta(days=60)
 
+DRAFT, CONFIRMED, DISMISSED = "draft", "confirmed", "dismissed"
+
 _PER_DAY = 999  # three digits in the number
 
 _i = incidents.c
 _INCIDENTS = select(_i.incident_no, _i.starts_at, _i.ends_at, _i.facts)
+_TOLD = _i.status == CONFIRMED
 _NEWEST_FIRST = _INCIDENTS.order_by(_i.starts_at.desc(), _i.incident_no.desc())
 
 
@@ -104,6 +109,46 @@ def put_incident(connection: Connection, incident: Incident, *, who: str, now: d
         connection.execute(insert(incidents), {"incident_no": incident.incident_no, "created_at": now, **values})
 
 
+def put_draft(connection: Connection, incident: Incident, *, cluster: str, now: datetime) -> None:
+    put_incident(connection, incident, who="system", now=now)
+    mark_incident(connection, incident.incident_no, {"status": DRAFT, "cluster": cluster})
+
+
+def mark_incident(connection: Connection, incident_no: str, values: dict[str, Any]) -> None:
+    connection.execute(update(incidents).where(_i.incident_no == incident_no).values(values))
+
+
+def marks(connection: Connection) -> dict[str, AnyRow]:
+    """By number what the desk must know beside the facts: `status` and `cluster`."""
+    return {row.incident_no: row for row in connection.execute(select(_i.incident_no, _i.status, _i.cluster))}
+
+
+@dataclass(frozen=True, slots=True)
+class KnownCluster:
+    """The newest incident that was opened for a cluster."""
+
+    incident_no: str
+    opened_at: datetime
+    is_open: bool
+
+
+def clusters(connection: Connection, now: datetime, since: datetime) -> dict[str, KnownCluster]:
+    """By the cluster's key; those that have ended only when they were opened after `since`."""
+    runs = or_(_i.ends_at.is_(None), _i.ends_at > now)
+    wanted = (_i.cluster.is_not(None), or_(runs, _i.created_at > since))
+    rows = connection.execute(
+        select(_i.cluster, _i.incident_no, _i.created_at, _i.status, _i.ends_at).where(*wanted).order_by(_i.created_at)
+    )
+    return {
+        row.cluster: KnownCluster(
+            row.incident_no,
+            row.created_at,
+            is_open=row.status != DISMISSED and (row.ends_at is None or row.ends_at > now),
+        )
+        for row in rows
+    }
+
+
 def find_incident(connection: Connection, incident_no: str) -> Incident | None:
     row = connection.execute(_INCIDENTS.where(_i.incident_no == incident_no)).one_or_none()
     return None if row is None else _incident(row)
@@ -114,15 +159,20 @@ def all_incidents(connection: Connection) -> list[Incident]:
     return [_incident(row) for row in connection.execute(_NEWEST_FIRST)]
 
 
+def told_incidents(connection: Connection) -> list[Incident]:
+    """Those that a supervisor announced or confirmed, the newest first."""
+    return [_incident(row) for row in connection.execute(_NEWEST_FIRST.where(_TOLD))]
+
+
 def running_incidents(connection: Connection, now: datetime) -> list[Incident]:
     holds = (_i.starts_at <= now, or_(_i.ends_at.is_(None), _i.ends_at > now))
-    return [_incident(row) for row in connection.execute(_NEWEST_FIRST.where(*holds))]
+    return [_incident(row) for row in connection.execute(_NEWEST_FIRST.where(*holds, _TOLD))]
 
 
 def remembered_incidents(connection: Connection, now: datetime) -> list[Incident]:
     """What bot and actions may have to explain. Those still to come are among them: no new version tells that one began."""
     lately = or_(_i.ends_at.is_(None), _i.ends_at > now - _REMEMBERED)
-    return [_incident(row) for row in connection.execute(_NEWEST_FIRST.where(lately))]
+    return [_incident(row) for row in connection.execute(_NEWEST_FIRST.where(lately, _TOLD))]
 
 
 def _incident(row: AnyRow) -> Incident:

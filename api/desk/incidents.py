@@ -11,14 +11,17 @@ from pydantic_core import to_json
 from sqlalchemy import Connection
 from starlette.responses import Response
 
+from api.core.bus import Event
 from api.core.clock import BEIJING
 from api.core.context import context
-from api.core.errors import InvalidError, NotFoundError, invalid
+from api.core.errors import ApiError, InvalidError, NotFoundError, invalid
 from api.core.principals import AnyStaff
+from api.core.security import Principal
 from api.desk import directory
 from api.desk.branches import Keeper
 from api.desk.incident_csv import read_incidents, write_incidents
 from api.desk.tables import CSV_BODY, CSV_RESPONSE, body_text, explain, refusal, table
+from api.tickets.clusters import repository as clusters
 from contract.base import Frozen
 from contract.incident import Incident, IncidentFacts
 from contract.table import CellError
@@ -58,8 +61,21 @@ class UnknownBranchesError(InvalidError):
         )
 
 
-def _shown(incident: Incident, now: datetime) -> dict[str, Any]:
-    return {**incident.model_dump(mode="json", by_alias=True), "running": incident.holds_at(now)}
+class IncidentDismissedError(ApiError):
+    """A dismissed incident stays dismissed."""
+
+    status, code, message = 409, "incident_dismissed", "这个事件已经作废；如果确有其事，请重新登记。"
+
+
+class IncidentConfirmedError(ApiError):
+    """What customers were told cannot be made undone, only ended."""
+
+    status, code, message = 409, "incident_confirmed", "这个事件已经确认，不能作废；请填写结束时间（to）。"
+
+
+def _shown(incident: Incident, now: datetime, status: str = directory.CONFIRMED) -> dict[str, Any]:
+    running = incident.holds_at(now) and status == directory.CONFIRMED
+    return {**incident.model_dump(mode="json", by_alias=True), "running": running, "status": status}
 
 
 def _numbered(facts: IncidentFacts, incident_no: str) -> Incident:
@@ -102,16 +118,20 @@ async def list_incidents(request: Request, staff: AnyStaff, running: bool | None
     """全部事件，新的在前；running=true 只看正在发生的，running=false 只看其他的。"""
     ctx = context(request)
     now = ctx.clock.now()
-    found = await ctx.db.read(directory.all_incidents)
-    wanted = [incident for incident in found if running is None or incident.holds_at(now) is running]
-    return _json({"incidents": [_shown(incident, now) for incident in wanted]})
+
+    def read(connection: Connection) -> list[dict[str, Any]]:
+        marks = directory.marks(connection)
+        return [_shown(one, now, marks[one.incident_no].status) for one in directory.all_incidents(connection)]
+
+    shown = await ctx.db.read(read)
+    return _json({"incidents": [one for one in shown if running is None or one["running"] is running]})
 
 
 @router.get("/v1/incidents/export", response_class=Response, responses=CSV_RESPONSE)
 async def export_incidents(request: Request, staff: AnyStaff) -> Response:
-    """导出全部事件（CSV），改好后可以再导入。"""
+    """导出全部事件（CSV，不含待确认和作废的），改好后可以再导入。"""
     ctx = context(request)
-    found = await ctx.db.read(directory.all_incidents)
+    found = await ctx.db.read(directory.told_incidents)
     return table(write_incidents(found), f"incidents-{ctx.clock.now():%Y%m%d}.csv")
 
 
@@ -153,8 +173,8 @@ def _take(connection: Connection, given: list[tuple[int, IncidentFacts]], *, who
 async def read_incident(request: Request, staff: AnyStaff, incident_no: Number) -> Response:
     """一个事件。"""
     ctx = context(request)
-    found = await ctx.db.read(lambda connection: _known(connection, incident_no))
-    return _json(_shown(found, ctx.clock.now()))
+    now = ctx.clock.now()
+    return _json(await ctx.db.read(lambda connection: _detail(connection, incident_no, now)))
 
 
 @router.patch("/v1/incidents/{incident_no}")
@@ -163,16 +183,49 @@ async def change_incident(request: Request, keeper: Keeper, incident_no: Number,
     ctx = context(request)
     now = ctx.clock.now()
 
-    def write(connection: Connection) -> tuple[Incident, int]:
+    def write(connection: Connection) -> dict[str, Any]:
         version = directory.next_version(connection)
         old = _known(connection, incident_no)
         incident = _numbered(_checked({**old.model_dump(), **body.model_dump(exclude_unset=True)}), incident_no)
         _check_branches(connection, incident)
         directory.put_incident(connection, incident, who=keeper.id, now=now)
-        return incident, version
+        return {**_detail(connection, incident_no, now), "version": version}
 
-    incident, version = await ctx.db.write(write)
-    return _json({**_shown(incident, now), "version": version})
+    return _json(await ctx.db.write(write))
+
+
+@router.post("/v1/incidents/{incident_no}/confirm")
+async def confirm_incident(request: Request, keeper: Keeper, incident_no: Number) -> Response:
+    """确认待确认的事件（集中投诉自动登记的），从下一条消息起可以告诉客户；先用 PATCH 把内容改准。"""
+    return await _decide(request, keeper, incident_no, directory.CONFIRMED)
+
+
+@router.post("/v1/incidents/{incident_no}/dismiss")
+async def dismiss_incident(request: Request, keeper: Keeper, incident_no: Number) -> Response:
+    """作废待确认的事件；已归入的工单照常办理，此后的新投诉重新计数。"""
+    return await _decide(request, keeper, incident_no, directory.DISMISSED)
+
+
+async def _decide(request: Request, keeper: Principal, incident_no: str, to: str) -> Response:
+    """The second time changes nothing and answers the same."""
+    ctx = context(request)
+    now = ctx.clock.now()
+
+    def write(connection: Connection) -> dict[str, Any]:
+        version = directory.next_version(connection)
+        incident, status = _known(connection, incident_no), directory.marks(connection)[incident_no].status
+        if status == directory.DISMISSED != to:
+            raise IncidentDismissedError
+        if status == directory.CONFIRMED != to:
+            raise IncidentConfirmedError
+        if status != to:
+            directory.put_incident(connection, incident, who=keeper.id, now=now)
+            directory.mark_incident(connection, incident_no, {"status": to})
+        return {**_detail(connection, incident_no, now), "version": version}
+
+    shown = await ctx.db.write(write)
+    ctx.bus.publish("desk", Event())
+    return _json(shown)
 
 
 @router.get("/v1/public/incidents", tags=["客户"])
@@ -185,6 +238,12 @@ async def incidents_for_customers(request: Request) -> Response:
         incident.model_dump(mode="json", by_alias=True, include=_FOR_CUSTOMERS) for incident in found if incident.banner
     ]
     return _json({"incidents": told})
+
+
+def _detail(connection: Connection, incident_no: str, now: datetime) -> dict[str, Any]:
+    """With how many tickets belong to it; sealed ones are not among them."""
+    incident, mark = _known(connection, incident_no), directory.marks(connection)[incident_no]
+    return {**_shown(incident, now, mark.status), "tickets": clusters.linked_to(connection, incident_no)}
 
 
 def _known(connection: Connection, incident_no: str) -> Incident:

@@ -1,6 +1,6 @@
 """The branch directory, and the incidents that touch many customers at once."""
 
-from sqlalchemy import JSON, Column, String, Table
+from sqlalchemy import JSON, CheckConstraint, Column, String, Table
 
 from api.core.models import Instant, metadata
 
@@ -21,7 +21,12 @@ incidents = Table(
     Column("starts_at", Instant, nullable=False),
     Column("ends_at", Instant),
     Column("facts", JSON, nullable=False),
+    # Of a draft nothing is told to customers; a supervisor confirms or dismisses it.
+    Column("status", String(12), nullable=False, server_default="confirmed"),
+    # What a draft was opened for (clusters.rules.Cluster.key).
+    Column("cluster", String(160), index=True),
     Column("created_at", Instant, nullable=False),
     Column("updated_at", Instant, nullable=False),
     Column("updated_by", String(80), nullable=False),
+    CheckConstraint("status in ('draft', 'confirmed', 'dismissed')", name="status"),
 )

@@ -161,6 +161,7 @@ tickets = Table(
     CheckConstraint("state <> 'merged' or parent_ticket is not null", name="merged"),
 )
 Index("ix_tickets_repeat", tickets.c.phone_index, tickets.c.cause_l1)
+Index("ix_tickets_created_at", tickets.c.created_at)
 Index("ix_tickets_state_due", tickets.c.state, tickets.c.due_at)
 Index(
     "ix_tickets_next_check",

@@ -1,0 +1,1 @@
+"""Many complaints about one thing in a short time."""
