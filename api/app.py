@@ -35,7 +35,7 @@ from api.core.security import ApiKeys
 from api.core.serving import serve
 from api.core.settings import Settings
 from api.core.static import WebPart
-from api.desk import branches, clusters, directory, incidents, sessions, stream
+from api.desk import accounts, api_keys, audit, branches, clusters, directory, incidents, sessions, stream
 from api.desk.staff import ensure_admin
 from api.dialogue import repository, understanding
 from api.dialogue.client import BotClient
@@ -63,7 +63,7 @@ logger = get_logger("api")
 
 _ROOMS = (
     web_channel, attachments, public, handoff, webhooks, tickets, ticket_evidence, notices, conversations, understanding,
-    sessions, stream, branches, incidents, health,
+    sessions, stream, branches, incidents, health, accounts, api_keys, audit,
 )  # fmt: skip
 
 _UPLOADS = re.compile(r"/v1/(conversations|tickets)/[^/]+/attachments")

@@ -20,11 +20,12 @@ from sqlalchemy import (
     String,
     Table,
     Text,
+    false,
 )
 from sqlalchemy.types import TypeDecorator
 
 from api.core.clock import BEIJING
-from api.core.crypto import EncryptedBytes
+from api.core.crypto import EncryptedBytes, EncryptedText
 
 metadata = MetaData(
     naming_convention={
@@ -108,6 +109,16 @@ staff = Table(
     Column("password_hash", String(255), nullable=False),
     Column("active", Boolean, nullable=False),
     Column("created_at", Instant, nullable=False),
+    # Every unit the account belongs to; empty: only `unit`, which is the first of them.
+    Column("units", JSON),
+    # Given by an administrator, to be changed at the first login.
+    Column("password_temporary", Boolean, nullable=False, server_default=false()),
+    # Wrong passwords since `failing_since`, and until when browsers that never logged in here are refused.
+    Column("failures", Integer, nullable=False, server_default="0"),
+    Column("failing_since", Instant),
+    Column("locked_until", Instant),
+    # Who this is at the identity provider; empty: logs in with a password.
+    Column("oidc_subject", String(255), unique=True),
 )
 
 staff_sessions = Table(
@@ -117,6 +128,39 @@ staff_sessions = Table(
     Column("staff_id", ForeignKey("staff.id"), nullable=False, index=True),
     Column("created_at", Instant, nullable=False),
     Column("seen_at", Instant, nullable=False),
+    # What its owner tells it by.
+    Column("address", String(64)),
+    Column("browser", String(200)),
+    # What the identity provider needs to end its own session.
+    Column("id_token", EncryptedText("staff_sessions.id_token")),
+)
+
+# Keys of other systems. `prefix` is shown, of the key itself only the hash is kept.
+api_keys = Table(
+    "api_keys",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("name", String(64), nullable=False),
+    Column("prefix", String(16), nullable=False, unique=True),
+    Column("key_hash", String(64), nullable=False),
+    Column("role", String(16), nullable=False),
+    Column("units", JSON, nullable=False),
+    Column("scopes", JSON, nullable=False),
+    Column("created_at", Instant, nullable=False),
+    Column("created_by", String(80), nullable=False),
+    Column("expires_at", Instant),
+    Column("used_at", Instant),
+    Column("revoked_at", Instant),
+)
+
+# Logins that went to the identity provider and are not back yet; taken out when they come.
+oidc_logins = Table(
+    "oidc_logins",
+    metadata,
+    Column("state_hash", String(64), primary_key=True),
+    Column("nonce", String(64), nullable=False),
+    Column("verifier", String(128), nullable=False),
+    Column("created_at", Instant, nullable=False),
 )
 
 # Triggers refuse UPDATE and DELETE here, and any removal of the head (migration of the same name).

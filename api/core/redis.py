@@ -1,7 +1,8 @@
-"""Redis, the nerve: rate limits and presence. Losing all of it loses nothing; each helper says what then happens."""
+"""Redis, the nerve: rate limits, presence, when sessions were last used. Losing all of it loses nothing; each helper says what then happens."""
 
 import time
 from collections import defaultdict, deque
+from datetime import datetime, timedelta
 
 from redis.asyncio import Redis as Client
 from redis.asyncio.retry import Retry
@@ -15,6 +16,7 @@ logger = get_logger("redis")
 
 _TIMEOUT = 0.5  # seconds; loopback or the same rack answers within a few milliseconds
 _PRESENCE = 30  # seconds for which a sign of life counts
+_LEAVE_ALONE = 5.0  # seconds in which a Redis that failed is not asked about sessions: no click waits for it twice
 _LOCAL_KEYS = 10_000  # callers remembered by the fallback; beyond it, it starts afresh
 
 
@@ -25,6 +27,7 @@ class Redis:
         self.prefix = prefix
         self._metrics = metrics
         self._hits: defaultdict[str, deque[float]] = defaultdict(deque)
+        self._sessions_again = 0.0
         self.client: Client | None = None
         if url:
             self.client = Client.from_url(
@@ -68,6 +71,43 @@ class Redis:
             self._failed("rate")
             return self._count_locally(key, seconds) >= limit
         return int(count or 0) >= limit
+
+    async def forget(self, key: str, *, seconds: int) -> None:
+        """Takes back what `allow` counted. Without Redis only this process forgets; the others' counts run out."""
+        self._hits.pop(key, None)
+        if self.client is None:
+            return
+        try:
+            await self.client.delete(self._rate_name(key, seconds))
+        except (RedisError, OSError):
+            self._failed("rate")
+
+    def allow_here(self, key: str, *, limit: int, seconds: int) -> bool:
+        """As `allow`, counted by this process alone and without a word to Redis: for every call of a caller."""
+        return self._allow_locally(key, limit, seconds)
+
+    async def see_session(self, token_hash: str, now: datetime, idle: timedelta) -> None:
+        """Remembers to the second when a session was last used. Without Redis the session's own row knows to the minute."""
+        if self.client is None or time.monotonic() < self._sessions_again:
+            return
+        try:
+            life = max(1, int(idle.total_seconds() * 1000))
+            await self.client.set(f"{self.prefix}session:{token_hash}", now.isoformat(), px=life)
+        except (RedisError, OSError):
+            self._failed("session")
+            self._sessions_again = time.monotonic() + _LEAVE_ALONE
+
+    async def session_seen(self, token_hash: str) -> datetime | None:
+        """None when Redis does not know, or is not there."""
+        if self.client is None or time.monotonic() < self._sessions_again:
+            return None
+        try:
+            found = await self.client.get(f"{self.prefix}session:{token_hash}")
+        except (RedisError, OSError):
+            self._failed("session")
+            self._sessions_again = time.monotonic() + _LEAVE_ALONE
+            return None
+        return datetime.fromisoformat(found.decode()) if isinstance(found, bytes) else None
 
     async def seen(self, who: str) -> None:
         """Marks a member of staff as present. Without Redis nothing happens, and nobody counts as present."""

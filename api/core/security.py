@@ -33,12 +33,21 @@ STAFF_ROLES = frozenset({Role.AGENT, Role.SUPERVISOR, Role.HANDLER, Role.AUDITOR
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """A caller other than a customer. `unit` is the department whose restricted tickets a handler may see."""
+    """A caller other than a customer. `units` are the departments whose sealed tickets a handler may see, `unit` the first.
+
+    `scopes` limit an API key; None: everything the role may. `password_temporary`: only the own password may be changed.
+    """
 
     id: str
     name: str
     role: Role
-    unit: str | None = None
+    units: tuple[str, ...] = ()
+    scopes: frozenset[str] | None = None
+    password_temporary: bool = False
+
+    @property
+    def unit(self) -> str | None:
+        return self.units[0] if self.units else None
 
     @property
     def sees_everything(self) -> bool:
@@ -63,6 +72,12 @@ def bearer(header: str | None) -> str:
     """The token of an Authorization header; empty when there is none."""
     scheme, _, token = (header or "").partition(" ")
     return token.strip() if scheme.lower() == "bearer" else ""
+
+
+def signed(key: bytes, purpose: str, value: str) -> str:
+    """A keyed digest for what the browser keeps for us."""
+    digest = hmac.new(key, f"{purpose}:{value}".encode(), hashlib.sha256).digest()
+    return base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
 
 
 def hash_token(token: str) -> str:
@@ -100,6 +115,10 @@ class ApiKeys:
                 "TINGSU_API_KEYS 的每一项应为 key 或 name:role:key，role 为 " + "、".join(sorted(STAFF_ROLES))
             )
         return parts[0], Role(parts[1]), parts[2]
+
+    @property
+    def names(self) -> frozenset[str]:
+        return frozenset(principal.name for _, principal in self._keys)
 
     def find(self, key: str) -> Principal | None:
         given, found = hash_token(key), None

@@ -54,6 +54,10 @@ class Settings(BaseSettings):
     session_idle: timedelta = timedelta(minutes=30)
     session_longest: timedelta = timedelta(hours=12)
     conversations_per_minute: int = 1200
+    # Per caller and process; a person cannot click as fast, another system may file hundreds a second.
+    staff_calls_per_minute: int = 1200
+    key_calls_per_minute: int = 60_000
+    exports_per_minute: int = 30
     backlog_limit: int = 200
     # An upload that stops, or takes longer than 20 MB at 0.5 Mbit/s.
     upload_idle: timedelta = timedelta(seconds=20)

@@ -11,6 +11,7 @@ from typing import Any
 
 from sqlalchemy import Connection, func, insert, or_, select, update
 
+from api.core import audit
 from api.core.errors import ApiError
 from api.core.models import AnyRow, counters
 from api.desk.models import branches, incidents
@@ -59,12 +60,23 @@ def fill(connection: Connection, initial: Iterable[Branch], now: datetime) -> No
 
 def put_branch(connection: Connection, branch: Branch, *, who: str, now: datetime) -> bool:
     """True when the branch is new."""
-    values = {"facts": branch.model_dump(mode="json", exclude={"code"}), "updated_at": now, "updated_by": who}
+    facts = branch.model_dump(mode="json", exclude={"code"})
+    values = {"facts": facts, "updated_at": now, "updated_by": who}
+    old = connection.execute(select(branches.c.facts).where(branches.c.code == branch.code)).scalar_one_or_none()
+    _note(connection, "branch.put", branch.code, old, facts, who=who, now=now)
     changed = connection.execute(update(branches).where(branches.c.code == branch.code).values(values))
     if changed.rowcount:
         return False
     connection.execute(insert(branches), {"code": branch.code, **values})
     return True
+
+
+def _note(
+    connection: Connection, action: str, subject: str, old: Any, new: dict[str, Any], *, who: str, now: datetime
+) -> None:
+    before = old or {}
+    changes = {name: (before.get(name), value) for name, value in new.items() if before.get(name) != value}
+    audit.note(connection, who=who, action=action, subject=subject, now=now, changes=changes)
 
 
 def all_branches(connection: Connection) -> list[Branch]:
@@ -104,6 +116,11 @@ def put_incident(connection: Connection, incident: Incident, *, who: str, now: d
         "updated_at": now,
         "updated_by": who,
     }
+    mine = select(_i.facts, _i.starts_at, _i.ends_at).where(_i.incident_no == incident.incident_no)
+    old = connection.execute(mine).one_or_none()
+    before = {**old.facts, "starts_at": old.starts_at, "ends_at": old.ends_at} if old is not None else None
+    times = {"starts_at": incident.starts_at, "ends_at": incident.ends_at}
+    _note(connection, "incident.put", incident.incident_no, before, {**facts, **times}, who=who, now=now)
     changed = connection.execute(update(incidents).where(_i.incident_no == incident.incident_no).values(values))
     if not changed.rowcount:
         connection.execute(insert(incidents), {"incident_no": incident.incident_no, "created_at": now, **values})

@@ -4,7 +4,7 @@
 """
 
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Annotated
 
 from fastapi import APIRouter, Header, Request
@@ -15,8 +15,8 @@ from api.conversations import repository as conversations
 from api.core.bus import Event
 from api.core.clock import rfc3339
 from api.core.context import Context, context
-from api.core.principals import AnyStaff
-from api.core.security import Principal
+from api.core.principals import AnyStaff, find_principal
+from api.core.security import STAFF_ROLES, Principal
 from api.core.sse import HEARTBEAT, HEARTBEAT_SECONDS, RETRY, last_event_id, sse, stream_response
 from api.tickets.handoff import repository as handoff
 from api.tickets.notices import repository as notices
@@ -32,8 +32,11 @@ _LOOK_BACK = 20
 class DeskStream:
     """One member of staff watching."""
 
-    def __init__(self, ctx: Context, staff: Principal, after: int | None) -> None:
+    def __init__(
+        self, ctx: Context, staff: Principal, after: int | None, again: Callable[[], Awaitable[Principal | None]]
+    ) -> None:
         self._ctx = ctx
+        self._again = again
         self._staff = staff
         self._ticket_mark = after if after is not None else -1
         self._alert_mark = -1
@@ -49,12 +52,22 @@ class DeskStream:
             while not ctx.bus.closing:
                 seconds = HEARTBEAT_SECONDS if ctx.bus.connected else _POLL_WITHOUT_REDIS
                 events: list[Event] = [] if self._behind else await subscription.wait(seconds)
+                if not await self._is_still_in():
+                    return
                 chunk = b"".join(event.chunk for event in events) + await self._look()
                 if not chunk and time.monotonic() - quiet_since >= HEARTBEAT_SECONDS:
                     chunk = HEARTBEAT
                 if chunk:
                     quiet_since = time.monotonic()
                     yield chunk
+
+    async def _is_still_in(self) -> bool:
+        """A session that ended ends its stream, and other rights hold from the next event on."""
+        principal = await self._again()
+        if principal is None or principal.role not in STAFF_ROLES:
+            return False
+        self._staff = principal
+        return True
 
     async def _start(self) -> None:
         """Without Last-Event-ID the stream begins now: the page has just loaded its list."""
@@ -85,7 +98,9 @@ class DeskStream:
         rows = handoff.after(connection, max(0, self._ticket_mark - _LOOK_BACK))
         self._behind = len(rows) == handoff.PAGE
         for row in rows:
-            hidden = row.restricted_to and not self._staff.sees_everything and row.restricted_to != self._staff.unit
+            hidden = (
+                row.restricted_to and not self._staff.sees_everything and row.restricted_to not in self._staff.units
+            )
             if self._is_new("ticket", row.id) and not hidden:
                 told = {"ticket_no": row.ticket_no, "type": row.type, "state": row.state, "at": rfc3339(row.created_at)}
                 chunk += sse("ticket", told, seq=max(row.id, self._ticket_mark))
@@ -122,4 +137,7 @@ async def desk_events(
 ) -> StreamingResponse:
     """工作台事件流：ticket、alert、notice、conversation。"""
     after = last_event_id(last_event, -1)
-    return stream_response(DeskStream(context(request), staff, after if after >= 0 else None).chunks())
+    stream = DeskStream(
+        context(request), staff, after if after >= 0 else None, lambda: find_principal(request, touch=False)
+    )
+    return stream_response(stream.chunks())

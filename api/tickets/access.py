@@ -6,7 +6,7 @@ from api.tickets.errors import PublicTicketNotFoundError
 
 
 def may_see(by: Principal, ticket: AnyRow) -> bool:
-    return not ticket.restricted or by.sees_everything or by.unit == ticket.route
+    return not ticket.restricted or by.sees_everything or ticket.route in by.units
 
 
 def check_tail(phone: str | None, tail: str) -> None:

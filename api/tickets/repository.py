@@ -143,7 +143,7 @@ def visible_to(principal: Principal) -> ColumnElement[bool] | None:
     """Restricted tickets (C8) show to those who see everything and to the unit they were routed to."""
     if principal.sees_everything:
         return None
-    return or_(_t.restricted.is_(False), _t.route == principal.unit)
+    return or_(_t.restricted.is_(False), _t.route.in_(principal.units))
 
 
 def page(

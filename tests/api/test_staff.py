@@ -31,7 +31,9 @@ def code(response: httpx.Response) -> tuple[int, str]:
 async def test_login_opens_a_session(bridge: Bridge) -> None:
     answer = await login(bridge)
     assert answer.status_code == 200
-    assert answer.json() == {"username": "admin", "display_name": "admin", "role": "admin", "unit": None}
+    assert answer.json() == {
+        "username": "admin", "display_name": "admin", "role": "admin", "unit": None, "units": [], "password_temporary": False,
+    }  # fmt: skip
     assert await me(bridge) == 200
 
 

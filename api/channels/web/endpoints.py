@@ -13,12 +13,13 @@ from api.channels.web.schemas import ConversationCreated, ConversationIn, Messag
 from api.channels.web.verification import proved
 from api.conversations import repository as conversations
 from api.conversations.push import ConversationStream
+from api.core import audit
 from api.core.clock import rfc3339
 from api.core.context import Context, client_address, context
 from api.core.errors import InvalidError, RateLimitedError
-from api.core.principals import find_principal
+from api.core.principals import check_scope, find_principal
 from api.core.redaction import scrub, scrub_all
-from api.core.security import Role, conversation_token
+from api.core.security import Principal, Role, conversation_token
 from api.core.sse import last_event_id, stream_response
 from api.dialogue import repository
 from api.dialogue.schemas import Incoming
@@ -81,7 +82,9 @@ async def read_messages(
     authorization: Authorization = None,
 ) -> Response:
     """某条之后的消息、现在由谁接待、工单号；一次最多 500 条，more 表示后面还有。工作人员也可以读。"""
-    ctx = await _proved_or_staff(request, conversation_id, authorization)
+    ctx, reader = await _proved_or_staff(request, conversation_id, authorization)
+    if reader is not None:
+        await _note_reading(ctx, reader, conversation_id)
 
     def read(connection: Connection) -> dict[str, Any]:
         head = repository.head(connection, conversation_id)
@@ -103,7 +106,9 @@ async def stream_events(
     last_event: Annotated[str | None, Header(alias="Last-Event-ID")] = None,
 ) -> StreamingResponse:
     """事件流：message、typing、owner、ticket；用 Last-Event-ID 续传，不缺不重。"""
-    ctx = await _proved_or_staff(request, conversation_id, authorization)
+    ctx, reader = await _proved_or_staff(request, conversation_id, authorization)
+    if reader is not None:
+        await _note_reading(ctx, reader, conversation_id)
     await ctx.db.read(lambda connection: repository.head(connection, conversation_id))  # 404 before the stream begins
     chunks: AsyncIterator[bytes] = ConversationStream(ctx, conversation_id, last_event_id(last_event, after)).chunks()
     return stream_response(chunks)
@@ -132,9 +137,22 @@ async def rate_conversation(
     await ctx.db.write(rate)
 
 
-async def _proved_or_staff(request: Request, conversation_id: str, authorization: str | None) -> Context:
+async def _note_reading(ctx: Context, reader: Principal, conversation_id: str) -> None:
+    now = ctx.clock.now()
+    await ctx.db.write(
+        lambda connection: audit.note(
+            connection, who=reader.id, action="conversation.read", subject=conversation_id, now=now, fields=("messages",)
+        )
+    )
+
+
+async def _proved_or_staff(
+    request: Request, conversation_id: str, authorization: str | None
+) -> tuple[Context, Principal | None]:
+    """The member of staff who reads; None: the customer."""
     if authorization is None:
         principal = await find_principal(request)
         if principal is not None and principal.role in _MAY_READ:
-            return context(request)
-    return proved(request, conversation_id, authorization)
+            check_scope(request, principal)
+            return context(request), principal
+    return proved(request, conversation_id, authorization), None

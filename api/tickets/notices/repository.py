@@ -45,9 +45,9 @@ def visible_to(principal: Principal) -> ColumnElement[bool]:
     """Sealed ones to their unit and to those who see everything; a handler's others are those of their own unit."""
     if principal.sees_everything:
         return true()
-    sealed_to_us = _n.restricted_to == principal.unit
+    sealed_to_us = _n.restricted_to.in_(principal.units)
     if principal.role is Role.HANDLER:
-        ours = or_(_n.to_unit.is_(None), _n.to_unit == principal.unit)
+        ours = or_(_n.to_unit.is_(None), _n.to_unit.in_(principal.units))
         return or_(and_(_n.restricted_to.is_(None), ours), sealed_to_us)
     return or_(_n.restricted_to.is_(None), sealed_to_us)
 

@@ -1,0 +1,77 @@
+"""The audit chain as auditors read it. That somebody read it is itself noted."""
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Query, Request
+from pydantic import AwareDatetime
+from pydantic_core import to_json
+from sqlalchemy import ColumnElement, Connection, select
+from starlette.responses import Response
+
+from api.core import audit as chain
+from api.core.clock import rfc3339
+from api.core.context import context
+from api.core.models import AnyRow, audit
+from api.core.paging import BadCursorError, decode_cursor, encode_cursor
+from api.core.principals import allowed
+from api.core.security import Principal, Role
+
+router = APIRouter(tags=["审计"])
+
+Auditor = Annotated[Principal, Depends(allowed(Role.AUDITOR, Role.ADMIN))]
+_Text = Annotated[str | None, Query(max_length=80)]
+_a = audit.c
+
+
+@router.get("/v1/audit")
+async def read_audit(
+    request: Request,
+    auditor: Auditor,
+    who: _Text = None,
+    subject: _Text = None,
+    action: _Text = None,
+    since: Annotated[AwareDatetime | None, Query(alias="from")] = None,
+    until: Annotated[AwareDatetime | None, Query(alias="to")] = None,
+    cursor: str | None = None,
+    limit: Annotated[int, Query(ge=1, le=200)] = 50,
+) -> Response:
+    """审计记录，新的在前：谁（who）、对什么（subject）、做了什么（action，可写到点号为止，如 ticket.）、从何时到何时。"""
+    ctx = context(request)
+    conditions = [_a.who == who if who else None, _a.subject == subject if subject else None, _acts(action)]
+    conditions += [_a.at >= since if since else None, _a.at < until if until else None, _before(cursor)]
+    wanted = select(audit).where(*(one for one in conditions if one is not None)).order_by(_a.seq.desc())
+    filters = {"who": who, "subject": subject, "action": action, "from": since, "to": until}
+    told = {name: (None, value) for name, value in filters.items() if value is not None}
+
+    def read(connection: Connection) -> list[AnyRow]:
+        return list(connection.execute(wanted.limit(limit + 1)))
+
+    rows = await ctx.db.read(read)
+    await ctx.db.write(
+        lambda connection: chain.note(
+            connection, who=auditor.id, action="audit.read", subject="*", now=ctx.clock.now(), changes=told
+        )
+    )
+    more = encode_cursor(str(rows[limit - 1].seq)) if len(rows) > limit else None
+    return Response(
+        to_json({"entries": [_shown(row) for row in rows[:limit]], "next_cursor": more}), media_type="application/json"
+    )
+
+
+def _acts(action: str | None) -> ColumnElement[bool] | None:
+    if not action:
+        return None
+    return _a.action.startswith(action, autoescape=True) if action.endswith(".") else _a.action == action
+
+
+def _before(cursor: str | None) -> ColumnElement[bool] | None:
+    if cursor is None:
+        return None
+    (seq,) = decode_cursor(cursor, 1)
+    if not seq.isdigit() or len(seq) > 18:
+        raise BadCursorError
+    return _a.seq < int(seq)
+
+
+def _shown(row: AnyRow) -> dict[str, Any]:
+    return {**row._asdict(), "at": rfc3339(row.at)}
