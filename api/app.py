@@ -15,6 +15,7 @@ from starlette.responses import HTMLResponse, RedirectResponse
 from api.channels.web import attachments
 from api.channels.web import endpoints as web_channel
 from api.conversations import endpoints as conversations
+from api.conversations.personal import PersonalTalks
 from api.core import health
 from api.core.bus import Bus
 from api.core.clock import Clock
@@ -47,6 +48,7 @@ from api.tickets import public, traces
 from api.tickets.calendar import WorkCalendar
 from api.tickets.columns import Columns
 from api.tickets.evidence import endpoints as ticket_evidence
+from api.tickets.evidence.personal import evidence_keeper
 from api.tickets.evidence.service import Evidence
 from api.tickets.evidence.upkeep import Upkeep
 from api.tickets.handoff import endpoints as handoff
@@ -54,16 +56,20 @@ from api.tickets.handoff.service import HandOff
 from api.tickets.handoff.webhooks import endpoints as webhooks
 from api.tickets.handoff.webhooks.service import Webhooks
 from api.tickets.notices import endpoints as notices
+from api.tickets.privacy import endpoints as privacy
+from api.tickets.privacy.person import Persons
+from api.tickets.privacy.retention import Ending
 from api.tickets.service import Tickets
 from api.tickets.timekeeping import Timekeeper
 from api.tickets.timers import LOOK_EVERY, RECOUNT_EVERY, count_overdue, look, recount
+from contract.playbook import Playbook
 from contract.playbook_loader import load_playbook
 
 logger = get_logger("api")
 
 _ROOMS = (
-    web_channel, attachments, public, handoff, webhooks, tickets, ticket_evidence, notices, conversations, understanding,
-    sessions, stream, branches, incidents, health, accounts, api_keys, audit,
+    web_channel, attachments, public, handoff, webhooks, tickets, ticket_evidence, privacy, notices, conversations,
+    understanding, sessions, stream, branches, incidents, health, accounts, api_keys, audit,
 )  # fmt: skip
 
 _UPLOADS = re.compile(r"/v1/(conversations|tickets)/[^/]+/attachments")
@@ -99,6 +105,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.state.webhooks = Webhooks(ctx, app.state.handoff.courier)
     app.state.evidence = evidence = Evidence(app.state.tickets)
     app.state.turns.adopt = evidence.adopt
+    app.state.persons = Persons(ctx, make_ending(ctx.db, ctx.clock, playbook, evidence.upkeep))
     app.state.probe = httpx.AsyncClient(trust_env=False)
     install_error_handlers(app)
     for room in _ROOMS:
@@ -135,6 +142,12 @@ def make_context(settings: Settings) -> Context:
     )
 
 
+def make_ending(db: Database, clock: Clock, playbook: Playbook, upkeep: Upkeep | None = None) -> Ending:
+    """What ends personal data, with every room that keeps some. Without `upkeep` (a command) files go in its next night."""
+    keepers = [evidence_keeper(upkeep)]
+    return Ending(db, clock, playbook.retention, PersonalTalks(), keepers)
+
+
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     ctx: Context = app.state.context
@@ -153,6 +166,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     ctx.jobs.every("clocks", LOOK_EVERY, lambda: look(app.state.tickets))
     ctx.jobs.every("calendar", RECOUNT_EVERY, lambda: recount(app.state.tickets))
     ctx.metrics.before_scrape.append(lambda: count_overdue(app.state.tickets))
+    ctx.jobs.daily("end_personal_data", "02:30", partial(_end_personal_data, app.state.persons.ending))
     ctx.bus.start()
     ctx.jobs.every("clusters", clusters.SECONDS, clusters.ClusterWatch(ctx, app.state.playbook))
     ctx.jobs.start()
@@ -173,6 +187,11 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         await ctx.db.close()
         held.close()
         logger.info("stopped")
+
+
+async def _end_personal_data(ending: Ending) -> None:
+    done = await ending.run()
+    logger.info("personal_data_ended", tickets=done.tickets, conversations=done.conversations, held=len(done.held))
 
 
 def _prepare(connection: Connection, ctx: Context, tickets: Tickets) -> None:

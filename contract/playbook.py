@@ -15,6 +15,7 @@ from contract.calendar import Calendar
 from contract.dated import AnyCause, CauseCode, Dated, DetailCode
 from contract.evidence import Evidence
 from contract.export import Export
+from contract.privacy import Consent, Retention
 from contract.script import Script
 from contract.sla import Industry, Sla
 from contract.ticket import Nature
@@ -227,6 +228,8 @@ class Playbook(Frozen):
     phrases: Phrases
     evidence: Evidence
     export: Export
+    retention: Retention
+    consent: Consent
     scripts: tuple[Script, ...]
     branches: tuple[Branch, ...] = Field(min_length=1)
 

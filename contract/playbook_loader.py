@@ -18,6 +18,7 @@ from contract.calendar import Calendar
 from contract.evidence import Evidence
 from contract.export import Export
 from contract.playbook import Cause, CauseDetail, Organisation, Phrases, Playbook, Routing, Taxonomy
+from contract.privacy import Consent, Retention
 from contract.script import PLACEHOLDERS, Script
 from contract.sla import Sla
 from contract.table import CellError
@@ -69,6 +70,8 @@ def load_playbook(directory: Path) -> Playbook:
         phrases=_load(directory / "phrases.yml", Phrases),
         evidence=_load(directory / "evidence.yml", Evidence),
         export=_load(directory / "export.yml", Export),
+        retention=_load(directory / "retention.yml", Retention),
+        consent=_load(directory / "consent.yml", Consent),
         scripts=scripts,
         branches=_load_branches(directory / "branches.csv"),
     )

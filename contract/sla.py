@@ -80,7 +80,7 @@ class EscalationDelay(Frozen):
 
 
 class Threshold(Frozen):
-    """A named number that is not a deadline (warning percentages, alarm sizes, years of retention)."""
+    """A named number that is not a deadline (warning percentages, alarm sizes)."""
 
     name: str
     unit: str

@@ -106,8 +106,9 @@ def _untold(table: Table) -> frozenset[str]:
 
 @cache
 def personal_columns(table: Table) -> frozenset[str]:
-    """What is encrypted at rest is what counts as personal."""
-    return frozenset(column.name for column in table.c if isinstance(column.type, EncryptedBytes))
+    """What is encrypted at rest, and what is marked: texts that must stay readable for SQL may still tell who it is."""
+    marked = (column for column in table.c if isinstance(column.type, EncryptedBytes) or column.info.get("personal"))
+    return frozenset(column.name for column in marked)
 
 
 def _personal(connection: Connection, name: str, value: Any) -> str | None:

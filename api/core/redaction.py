@@ -90,11 +90,6 @@ def scrub_all(value: _T) -> _T:
     return each_text(value, scrub, names=True)  # type: ignore[return-value]  # texts stay texts, lists stay lists
 
 
-def scrub_filename(name: str) -> str:
-    """A file's name as it may be stored: `_` where `scrub` puts `*`, which no Windows takes in a name."""
-    return scrub(name).replace("*", "_").replace(DELETED, "_")
-
-
 def scrub_split(before: Sequence[str], text: str) -> list[str]:
     """Texts sent one after the other, of which together a number is made: hidden in each, its first six and last four digits
     apart. Returns all of them, `text` last; unchanged when there is none.

@@ -18,6 +18,8 @@ from sqlalchemy import (
     LargeBinary,
     MetaData,
     Table,
+    Update,
+    bindparam,
     func,
     insert,
     literal,
@@ -110,33 +112,43 @@ def left(connection: Connection, metadata: MetaData, current: int) -> dict[str, 
 def rotate_batch(
     connection: Connection, cipher: Cipher, place: Place, after: tuple[Any, ...] | None, size: int = BATCH
 ) -> tuple[int, tuple[Any, ...] | None]:
-    """How many rows it replaced, and the key of the last row that it looked at; None when the table has no more."""
+    """How many rows it looked at, and the key of the last of them; None when the table has no more."""
     ring = cipher.ring
     blobs = (_raw(column) for column in place.encrypted)
     wanted = select(*place.key, *blobs, *place.indexes.values()).where(place.stale(ring.current))
     if after is not None:
         wanted = wanted.where(tuple_(*place.key) > tuple_(*(literal(value) for value in after)))
     rows = list(connection.execute(wanted.order_by(*place.key).limit(size)))
-    done = sum(_replace(connection, cipher, place, row) for row in rows)
-    return done, tuple(rows[-1][: len(place.key)]) if len(rows) == size else None
+    if rows:
+        fresh = [_replaced(cipher, place, row) for row in rows]
+        connection.execute(_replacement(place), fresh)
+    return len(rows), tuple(rows[-1][: len(place.key)]) if len(rows) == size else None
 
 
-def _replace(connection: Connection, cipher: Cipher, place: Place, row: AnyRow) -> int:
-    """0 when somebody else changed the row meanwhile: then it is current, or will be found the next time."""
+def _replaced(cipher: Cipher, place: Place, row: AnyRow) -> dict[str, Any]:
+    """Parameters of `_replacement`: key, what was read, what to write. Nothing stays nothing."""
     keys, blobs = len(place.key), len(place.encrypted)
-    before = dict(zip(place.encrypted, row[keys : keys + blobs], strict=True))
-    plain = {c.name: cipher.decrypt(bytes(blob), _place(c)) for c, blob in before.items() if blob is not None}
-    values: dict[str, Any] = {
-        c.name: type_coerce(cipher.encrypt(plain[c.name], _place(c)), LargeBinary)
-        for c in place.encrypted
-        if c.name in plain
-    }
+    values: dict[str, Any] = {f"key_{c.name}": value for c, value in zip(place.key, row[:keys], strict=True)}
+    plain: dict[str, bytes] = {}
+    for column, blob in zip(place.encrypted, row[keys : keys + blobs], strict=True):
+        values[f"old_{column.name}"] = values[f"new_{column.name}"] = None
+        if blob is not None:
+            plain[column.name] = cipher.decrypt(bytes(blob), _place(column))
+            values[f"old_{column.name}"] = bytes(blob)
+            values[f"new_{column.name}"] = cipher.encrypt(plain[column.name], _place(column))
     for (of, column), index in zip(place.indexes.items(), row[keys + blobs :], strict=True):
-        if index is not None and of in plain:
-            values[column.name] = cipher.blind_index(plain[of].decode())
-    same = [c == value for c, value in zip(place.key, row[:keys], strict=True)]
-    same += [_raw(c).is_(None) if blob is None else _raw(c) == bytes(blob) for c, blob in before.items()]
-    return connection.execute(update(place.table).where(*same).values(values)).rowcount
+        there = index is not None and of in plain
+        values[f"new_{column.name}"] = cipher.blind_index(plain[of].decode()) if there else index
+    return values
+
+
+def _replacement(place: Place) -> Update:
+    """Only rows that still are what was read: what somebody changed meanwhile is current, or is found the next time."""
+    same = [column == bindparam(f"key_{column.name}") for column in place.key]
+    same += [_raw(c).is_not_distinct_from(bindparam(f"old_{c.name}", type_=LargeBinary)) for c in place.encrypted]
+    values: dict[str, Any] = {c.name: bindparam(f"new_{c.name}", type_=LargeBinary) for c in place.encrypted}
+    values |= {column.name: bindparam(f"new_{column.name}") for column in place.indexes.values()}
+    return update(place.table).where(*same).values(values)
 
 
 def retire(connection: Connection, numbers: tuple[int, ...], now: datetime) -> None:

@@ -16,6 +16,7 @@ from api.tickets.handoff import models as handoff
 from api.tickets.handoff.webhooks import models as webhooks
 from api.tickets.links import models as links
 from api.tickets.notices import models as notices
+from api.tickets.privacy import models as privacy
 from api.tickets.sla import models as sla
 
 _HERE = Path(__file__).resolve().parent
@@ -24,7 +25,7 @@ _LOCK = 7_420_119  # any number that nobody else on this database uses
 
 def all_metadata() -> MetaData:
     """Every room's tables; naming the modules is what registers them."""
-    rooms = (conversations, desk, dialogue, tickets, evidence, links, handoff, webhooks, notices, sla)
+    rooms = (conversations, desk, dialogue, tickets, evidence, links, handoff, webhooks, notices, sla, privacy)
     assert all(rooms)  # noqa: S101 - keeps the imports alive for readers and linters
     return metadata
 

@@ -1,11 +1,16 @@
 """Who may see a ticket: staff by its seal, customers by the last digits of their phone."""
 
 from api.core.models import AnyRow
-from api.core.security import Principal, same_secret
+from api.core.security import Principal, Role, same_secret
 from api.tickets.errors import PublicTicketNotFoundError
+
+# Who still sees a closed ticket whose use is restricted: storing it is all that others may do with it.
+KEEPERS = frozenset({Role.AUDITOR, Role.ADMIN})
 
 
 def may_see(by: Principal, ticket: AnyRow) -> bool:
+    if ticket.processing_restricted_at is not None and ticket.closed_at is not None and by.role not in KEEPERS:
+        return False
     return not ticket.restricted or by.sees_everything or ticket.route in by.units
 
 

@@ -25,6 +25,7 @@ from api.tickets.export import Selection, csv_chunks, xlsx_chunks
 from api.tickets.lifecycle import State
 from api.tickets.links import repository as links
 from api.tickets.numbers import normal_number
+from api.tickets.privacy import consent
 from api.tickets.schemas import EventIn, TicketIn
 from api.tickets.service import Tickets
 from api.tickets.sla import repository as sla
@@ -211,4 +212,5 @@ def _detail(
     shown = views.detail(row, events, promises, clocks, now=now, principal=principal, taxonomy=taxonomy)
     files = [staff_item(one) for one in evidence.of_ticket(connection, row.ticket_no)]
     related = [views.link_item(link, taxonomy) for link in links.links_of(connection, row.ticket_no, principal)]
-    return {**shown, "attachments": files, "related": related}
+    consents = consent.shown(connection, row)
+    return {**shown, "consents": consents, "attachments": files, "related": related}

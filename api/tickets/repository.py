@@ -4,12 +4,13 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Column, ColumnElement, Connection, Select, bindparam, insert, or_, select, update
+from sqlalchemy import Column, ColumnElement, Connection, Select, and_, bindparam, insert, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from api.core import audit
 from api.core.models import AnyRow, counters, staff
 from api.core.security import Principal
+from api.tickets.access import KEEPERS
 from api.tickets.lifecycle import RUNNING_STATES, PromiseKind, State
 from api.tickets.models import idempotency, promises, ticket_events, tickets
 from api.tickets.promises import Promise
@@ -140,10 +141,13 @@ def events_of(connection: Connection, ticket_no: str) -> list[AnyRow]:
 
 
 def visible_to(principal: Principal) -> ColumnElement[bool] | None:
-    """Restricted tickets (C8) show to those who see everything and to the unit they were routed to."""
-    if principal.sees_everything:
+    """As `access.may_see`: sealed tickets to their unit and those who see everything, restricted ones to auditors."""
+    in_use = or_(_t.processing_restricted_at.is_(None), _t.closed_at.is_(None))
+    if principal.role in KEEPERS:
         return None
-    return or_(_t.restricted.is_(False), _t.route.in_(principal.units))
+    if principal.sees_everything:
+        return in_use
+    return and_(in_use, or_(_t.restricted.is_(False), _t.route.in_(principal.units)))
 
 
 def page(

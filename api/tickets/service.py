@@ -26,6 +26,7 @@ from api.tickets.joining import Found
 from api.tickets.lifecycle import OPEN_STATES, RUNNING_STATES, EventType, State, moments
 from api.tickets.links import repository as links
 from api.tickets.numbers import ticket_number
+from api.tickets.privacy import consent
 from api.tickets.promises import promised_at_filing
 from api.tickets.schemas import TicketIn
 from api.tickets.timekeeping import Timekeeper
@@ -132,6 +133,7 @@ class Tickets:
         draft["cause_l1"] = known.code if known else _UNKNOWN_CAUSE
         draft["level_peak"] = max(draft["level"], draft["level_peak"])
         draft["phone"] = plain_phone(draft["phone"])
+        draft["consent_at"] = consent.given_at(connection, body.conversation_id) or draft["consent_at"]
         draft.pop("created_at")  # the bridge's clock counts, not the caller's
         return {
             **draft,
@@ -225,6 +227,9 @@ class Tickets:
         values = {**values, "ticket_no": ticket_no, "policy_version": self.time.version, "complexity": "simple"}
         values |= self.time.filed(connection, values, NewEntry(EventType.CREATE, told, now))
         repository.add(connection, values)
+        if values["conversation_id"] is None and values["consent_at"] is not None:
+            channel, notices = values["intake_channel"], self.playbook.consent
+            consent.give(connection, notices, channel=channel, now=values["consent_at"], ticket_no=ticket_no)
         record(connection, ticket_no=ticket_no, kind=EventType.CREATE, by=by, data=told, now=now, ticket=values)
         repository.promise(connection, ticket_no, promised_at_filing(values), now)
         return ticket_no

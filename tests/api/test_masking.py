@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
+from api.core.files.names import scrub_filename
 from api.core.personal_numbers import digits_of, shortened
-from api.core.redaction import mask_for_log, scrub, scrub_all, scrub_filename, scrub_split
+from api.core.redaction import mask_for_log, scrub, scrub_all, scrub_split
 from api.dialogue.models import conversations
 from tests.api.conftest import Bridge
 
@@ -106,12 +107,12 @@ def test_other_numbers_in_pieces_stay(pieces: list[str]) -> None:
 @pytest.mark.parametrize(
     ("name", "expected"),
     [
-        (f"身份证{IDENTITY}.jpg", "身份证310101________1230.jpg"),
-        (f"{CARD}_正面.png", "622202_________3446_正面.png"),
+        (f"身份证{IDENTITY}.jpg", "身份证310101********1230.jpg"),
+        (f"{CARD}_正面.png", "622202*********3446_正面.png"),
         ("IMG_20261125_143000.jpg", "IMG_20261125_143000.jpg"),
         ("mmexport1764052200000.jpg", "mmexport1764052200000.jpg"),
         ("微信图片_20261125143000.png", "微信图片_20261125143000.png"),
-        ("6222-0202-0011-2233-446.pdf", "622202_________3446.pdf"),
+        ("6222-0202-0011-2233-446.pdf", "622202*********3446.pdf"),
     ],
 )
 def test_file_names(name: str, expected: str) -> None:

@@ -12,6 +12,7 @@ from api.channels.web.attachments import send_attachments
 from api.channels.web.schemas import ConversationCreated, ConversationIn, MessageAccepted, MessageIn, SatisfactionIn
 from api.channels.web.verification import proved
 from api.conversations import repository as conversations
+from api.conversations.personal import PersonalTalks
 from api.conversations.push import ConversationStream
 from api.core import audit
 from api.core.clock import rfc3339
@@ -25,6 +26,10 @@ from api.dialogue import repository
 from api.dialogue.schemas import Incoming
 from api.dialogue.turns import Turns
 from api.tickets import repository as tickets
+from api.tickets.privacy import consent
+from api.tickets.privacy.repository import tickets_of_conversation as of_conversation
+from api.tickets.privacy.schemas import WithdrawalIn
+from api.tickets.privacy.withdrawal import withdraw
 
 router = APIRouter(tags=["客户"])
 
@@ -47,12 +52,40 @@ async def start_conversation(request: Request, body: ConversationIn) -> Conversa
     limit = ctx.settings.conversations_per_minute
     if not await ctx.redis.allow(f"conversations:{client_address(request)}", limit=limit, seconds=60):
         raise RateLimitedError(60)
-    now = ctx.clock.now()
-    conversation_id = await ctx.db.write(
-        lambda connection: repository.create(connection, channel=body.channel, metadata=scrub_all(body.metadata), now=now)
-    )
+    now, notices = ctx.clock.now(), request.app.state.playbook.consent
+
+    def start(connection: Connection) -> str:
+        made = repository.create(connection, channel=body.channel, metadata=scrub_all(body.metadata), now=now)
+        shown = body.consent_version
+        consent.give(connection, notices, channel=body.channel, now=now, conversation_id=made, version=shown)
+        return made
+
+    conversation_id = await ctx.db.write(start)
     token = conversation_token(ctx.cipher.token_key, conversation_id)
     return ConversationCreated(conversation_id=conversation_id, token=token)
+
+
+@router.post("/v1/conversations/{conversation_id}/consent/withdraw")
+async def withdraw_consent(
+    request: Request, conversation_id: str, body: WithdrawalIn, authorization: Authorization = None
+) -> Response:
+    """撤回同意：对话随即结束；没有形成工单的，内容删除；已有工单的依法办结和留存，逐项说明。"""
+    ctx = proved(request, conversation_id, authorization)
+    now, talks = ctx.clock.now(), PersonalTalks()
+
+    def work(connection: Connection) -> dict[str, Any]:
+        return withdraw(
+            connection,
+            talks,
+            ticket_no=None,
+            conversation_id=conversation_id,
+            by=Principal(id="customer", name="客户", role=Role.INTERNAL),
+            reason=body.reason,
+            now=now,
+            tickets=of_conversation(connection, conversation_id),
+        )
+
+    return Response(to_json(await ctx.db.write(work)), media_type="application/json")
 
 
 @router.post("/v1/conversations/{conversation_id}/messages", status_code=202, response_model=MessageAccepted)

@@ -20,6 +20,8 @@ class ConversationIn(_Body):
 
     channel: Literal["web"] = "web"
     consent: bool = False
+    # Which version of the notice was shown; without one, the one in force.
+    consent_version: Annotated[str, StringConstraints(max_length=32)] | None = None
     metadata: Annotated[_Metadata, Field(max_length=20)] | None = None
 
 

@@ -56,6 +56,12 @@ def of_ticket(connection: Connection, ticket_no: str) -> list[AnyRow]:
     return list(connection.execute(_JOINED.where(_a.ticket_no == ticket_no).order_by(_a.created_at, _a.id)))
 
 
+def of_conversation(connection: Connection, conversation_id: str) -> list[AnyRow]:
+    """What was sent in it, oldest first."""
+    mine = _JOINED.where(in_conversation(conversation_id), _a.sent_at.is_not(None))
+    return list(connection.execute(mine.order_by(_a.created_at, _a.id)))
+
+
 def of_ids(connection: Connection, conversation_id: str, ids: Collection[str]) -> dict[str, AnyRow]:
     statement = _JOINED.where(_a.conversation_id == conversation_id, _a.id.in_(ids))
     return {row.id: row for row in connection.execute(statement)}

@@ -20,7 +20,10 @@ _SHOWN = 50
 _t = tickets.c
 _l = ticket_links.c
 
-_OTHER = (_t.ticket_no, _t.state, _t.cause_l1, _t.cause_l2, _t.restricted, _t.route)
+# With what access.may_see asks for.
+_OTHER = (
+    _t.ticket_no, _t.state, _t.cause_l1, _t.cause_l2, _t.restricted, _t.route, _t.closed_at, _t.processing_restricted_at,
+)  # fmt: skip
 
 
 def one_at_a_time(connection: Connection, phones: Sequence[str], conversation_id: str | None) -> None:

@@ -1,0 +1,46 @@
+"""Refusals about personal data."""
+
+from api.core.errors import ApiError, InvalidError
+
+
+class PersonNotFoundError(ApiError):
+    """No ticket and no conversation of this phone or ticket."""
+
+    status, code = 404, "person_not_found"
+    message = "没有找到这位客户的工单或对话，请核对手机号或工单号。"
+
+
+class WhoseDataError(InvalidError):
+    """A phone or a ticket number, one of both."""
+
+    code, message = "whose_data", "请给出手机号（phone）或工单号（ticket_no），只给一个。"
+
+
+class NotConfirmedError(InvalidError):
+    """The word was not typed."""
+
+    code, message = "not_confirmed", "请在 confirm 里输入“删除”两个字确认；删除后无法恢复。"
+
+
+class NotHeldError(ApiError):
+    """There is no hold to lift."""
+
+    status, code, message = 409, "not_held", "这张工单没有被保全。"
+
+
+class AnonymisedError(ApiError):
+    """The ticket has no personal data any more."""
+
+    status, code, message = 409, "anonymised", "这张工单已经去除个人信息，不能再做这项操作。"
+
+
+class NoConsentError(ApiError):
+    """Nothing to withdraw."""
+
+    status, code, message = 404, "no_consent", "没有找到还有效的同意记录。"
+
+
+class ConsentVersionError(InvalidError):
+    """The caller showed words that are not in force; `details.version` is what to show."""
+
+    code, message = "consent_version", "个人信息处理说明已经更新，请重新阅读后再同意。"

@@ -1,0 +1,200 @@
+"""What one person may ask for: everything we hold on them (个人信息保护法第四十五条), and its end (第四十七条)."""
+
+import io
+import zipfile
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from pydantic_core import to_json
+from sqlalchemy import Connection
+
+from api.core import audit
+from api.core.clock import rfc3339
+from api.core.context import Context
+from api.core.models import AnyRow
+from api.core.security import Principal
+from api.tickets.handoff.repository import purge_ticket
+from api.tickets.lifecycle import LABELS, State
+from api.tickets.numbers import normal_number
+from api.tickets.privacy import repository
+from api.tickets.privacy.consent import consent_out
+from api.tickets.privacy.errors import NotConfirmedError, PersonNotFoundError, WhoseDataError
+from api.tickets.privacy.keepers import Subject
+from api.tickets.privacy.retention import Ending
+from api.tickets.privacy.schemas import DeletionIn, PersonIn
+from api.tickets.repository import find, promises_of
+from api.tickets.schemas import wire
+from api.tickets.service import plain_phone
+
+CONFIRM = "删除"
+_INSIDE = frozenset(
+    {"id", "phone_index", "operator_id", "classified_by", "owner", "copied", "legal_hold_reason", "legal_hold_by"}
+)
+_README = "这里是本行保存的与您有关的个人信息（个人信息.json，UTF-8 编码的 JSON）。材料原件可向工作人员索取。\n"
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A person's tickets, and their conversations that led to none."""
+
+    tickets: list[AnyRow]
+    talks: list[str]
+
+    @property
+    def talk_ids(self) -> list[str]:
+        return list(dict.fromkeys([row.conversation_id for row in self.tickets if row.conversation_id] + self.talks))
+
+
+@dataclass(frozen=True, slots=True)
+class Persons:
+    """The desk for requests of one person."""
+
+    ctx: Context
+    ending: Ending
+
+    async def export(self, asked: PersonIn, by: Principal) -> bytes:
+        """A zip with one JSON file. Raises WhoseDataError or PersonNotFoundError."""
+        now = self.ctx.clock.now()
+
+        def read(connection: Connection) -> dict[str, Any]:
+            found = self._find(connection, asked)
+            for subject in [row.ticket_no for row in found.tickets] or ["*"]:
+                audit.note(
+                    connection,
+                    who=by.id,
+                    action="person.export",
+                    subject=subject,
+                    now=now,
+                    fields=["*"],
+                    reason=asked.reason,
+                )
+            return self._everything(connection, found, now)
+
+        return _zipped(await self.ctx.db.write(read), now)
+
+    async def delete(self, asked: DeletionIn, by: Principal) -> dict[str, Any]:
+        """Removes what may go, restricts the use of what the law keeps, and says which is which."""
+        if asked.confirm.strip() != CONFIRM:
+            raise NotConfirmedError
+        now = self.ctx.clock.now()
+        found = await self.ctx.db.read(lambda connection: self._find(connection, asked))
+        removed, kept = [], []
+        for row in found.tickets:
+            if reasons := self._why_kept(row, now):
+                kept.append({"ticket_no": row.ticket_no, "closed": row.closed_at is not None, **reasons})
+            elif row.anonymised_at is None and await self.ending.end(row, now, who=by.id, reason=asked.reason):
+                removed.append(row.ticket_no)
+        for talk in found.talks:
+            await self.ending.end_conversation(talk, now)
+
+        def restrict(connection: Connection) -> None:
+            for one in kept:
+                repository.mark(connection, one["ticket_no"], {"processing_restricted_at": now})
+                if one["closed"]:
+                    purge_ticket(connection, one["ticket_no"])  # nobody fetches it any more
+            told = {"removed": (None, removed), "kept": (None, [one["ticket_no"] for one in kept])}
+            for subject in [row.ticket_no for row in found.tickets] or ["*"]:
+                audit.note(
+                    connection,
+                    who=by.id,
+                    action="person.delete",
+                    subject=subject,
+                    now=now,
+                    changes=told,
+                    reason=asked.reason,
+                )
+
+        await self.ctx.db.write(restrict)
+        return {"removed": removed, "conversations_removed": len(found.talks), "kept": kept}
+
+    def _find(self, connection: Connection, asked: PersonIn) -> Found:
+        if (asked.phone is None) == (asked.ticket_no is None):
+            raise WhoseDataError
+        tickets, phone = self._tickets(connection, asked)
+        talks = self.ending.talks.of_phone(connection, phone) if phone else []
+        if not tickets and not talks:
+            raise PersonNotFoundError
+        return Found(tickets, talks)
+
+    def _tickets(self, connection: Connection, asked: PersonIn) -> tuple[list[AnyRow], str | None]:
+        if asked.phone is not None:
+            phone = plain_phone(asked.phone) or ""
+            if not any(map(str.isdigit, phone)):
+                raise WhoseDataError
+            return repository.tickets_of_phone(connection, self.ctx.cipher.blind_indexes(phone)), phone
+        number = normal_number(asked.ticket_no or "")
+        row = find(connection, number) if number else None
+        if row is None:
+            raise PersonNotFoundError
+        if row.phone_index is None:
+            return [row], None
+        same = repository.tickets_of_phone(connection, self.ctx.cipher.blind_indexes(row.phone))
+        return same or [row], row.phone
+
+    def _why_kept(self, row: AnyRow, now: datetime) -> dict[str, Any] | None:
+        """The reasons of the law why a ticket may not go now, and until when; None when it may."""
+        if row.closed_at is None:
+            label = LABELS[State(row.state)]
+            return {"reasons": [f"事项还在办理（{label}），依法须办结并答复"], "until": None}
+        reasons, until = [], self.ending.until(row.closed_at)
+        if until is None or until > now:
+            period = self.ending.rules.period("ticket", row.closed_at.date())
+            reasons.append(f"投诉档案保存期未满（{period.source}）" if period else "没有规定保存期限的规则，不能删除")
+        if row.legal_hold_at is not None:
+            reasons.append(f"已保全：{row.legal_hold_reason}")
+            until = None
+        return {"reasons": reasons, "until": rfc3339(until) if until else None} if reasons else None
+
+    def _everything(self, connection: Connection, found: Found, now: datetime) -> dict[str, Any]:
+        subjects = [Subject(row.ticket_no, row.conversation_id) for row in found.tickets]
+        subjects += [Subject(None, talk) for talk in found.talks]
+        more = {
+            keeper.name: [item for subject in subjects if (item := keeper.export(connection, subject))]
+            for keeper in self.ending.keepers
+            if keeper.export is not None
+        }
+        talks = self.ending.talks
+        consents = [
+            row
+            for subject in subjects
+            for row in repository.consents_of(
+                connection, ticket_no=subject.ticket_no, conversation_id=subject.conversation_id
+            )
+        ]
+        return {
+            "made_at": rfc3339(now),
+            "tickets": [self._ticket(connection, row) for row in found.tickets],
+            "conversations": [said for talk in found.talk_ids if (said := talks.export(connection, talk)) is not None],
+            "consents": [consent_out(row) for row in {row.id: row for row in consents}.values()],
+            **more,
+        }
+
+    def _ticket(self, connection: Connection, row: AnyRow) -> dict[str, Any]:
+        """The person's own data and what they were told; notes of staff among themselves are not theirs."""
+        number: str = row.ticket_no
+        entries = [*repository.told_to_customer(connection, number), *repository.from_customer(connection, number)]
+        return {
+            **wire({name: value for name, value in row._asdict().items() if name not in _INSIDE}),
+            "state_label": LABELS[State(row.state)],
+            "entries": [
+                {"at": rfc3339(one.created_at), "type": one.type, "data": one.data}
+                for one in sorted(entries, key=lambda one: one.id)
+            ],
+            "promises": [
+                wire({name: getattr(one, name) for name in ("kind", "text", "due_at", "made_at", "met_at")})
+                for one in promises_of(connection, number)
+            ],
+            "read_by": [
+                {"at": rfc3339(one.at), "who": one.who, "what": one.action, "fields": one.fields}
+                for one in repository.readers_of(connection, number)
+            ],
+        }
+
+
+def _zipped(everything: dict[str, Any], now: datetime) -> bytes:
+    held = io.BytesIO()
+    with zipfile.ZipFile(held, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in (("个人信息.json", to_json(everything, indent=2)), ("说明.txt", _README.encode())):
+            archive.writestr(zipfile.ZipInfo(name, now.timetuple()[:6]), content)
+    return held.getvalue()
