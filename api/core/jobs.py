@@ -55,7 +55,7 @@ class Jobs:
         self._metrics = metrics
         self._me = new_id()
         self._jobs: dict[str, _Job] = {}
-        self._running: set[asyncio.Task[None]] = set()
+        self._running: set[asyncio.Task[bool]] = set()
         self._scheduler = AsyncIOScheduler(timezone=BEIJING)
 
     def every(self, name: str, seconds: float, work: Work) -> None:
@@ -108,13 +108,11 @@ class Jobs:
         )
 
     async def _look(self, name: str) -> None:
-        task = asyncio.create_task(self._quietly(name))
+        task = asyncio.create_task(self.run(name))
         self._running.add(task)
         task.add_done_callback(self._running.discard)
-        await task
-
-    async def _quietly(self, name: str) -> None:
-        await self.run(name)
+        # Only waited for: one that `stop` cancels is no failure that the scheduler should report.
+        await asyncio.wait({task})
 
     async def _run_leased(self, job: _Job) -> bool:
         renewing = asyncio.create_task(self._renew(job))
