@@ -43,12 +43,17 @@ def suites() -> tuple[Suite, ...]:
     return (
         Suite(
             "contract、actions、api、launcher",
-            (_MODERN, *pytest, "tests", "--ignore=tests/bot", "--ignore=tests/dialogue", "--ignore=tests/e2e"),
+            # Side by side: most of them wait for servers and commits. Each worker has its own Redis and PostgreSQL.
+            (_MODERN, *pytest, "-n", "3", "--dist", "worksteal", "tests", *_ignored("bot", "dialogue", "e2e")),
         ),
         Suite("bot", (_BOT, *pytest, "-c", "bot/pytest.ini", "--rootdir", str(ROOT), "tests/bot"), bot=True),
         Suite("web", (str(ROOT / ".venv" / "bin" / "npm"), "run", "--silent", "test"), cwd=ROOT / "web"),
         Suite("dialogue、e2e", (_MODERN, *pytest, "tests/dialogue", "tests/e2e")),
     )
+
+
+def _ignored(*rooms: str) -> list[str]:
+    return [f"--ignore=tests/{room}" for room in rooms]
 
 
 def main() -> int:
