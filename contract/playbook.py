@@ -12,13 +12,13 @@ from pydantic import Field, model_validator
 from contract.base import Frozen
 from contract.branch import Branch
 from contract.calendar import Calendar
-from contract.dated import AnyCause, CauseCode, Dated, DetailCode
+from contract.dated import CauseCode, DetailCode
 from contract.evidence import Evidence
 from contract.export import Export
 from contract.privacy import Consent, Retention
+from contract.routing import Routing
 from contract.script import Script
 from contract.sla import Industry, Sla
-from contract.ticket import Nature
 from contract.turn import Asks
 
 
@@ -114,72 +114,18 @@ class Taxonomy(Frozen):
         cause = self.cause(code) if code else None
         return cause, next((detail for detail in cause.details if detail.code == code), None) if cause else None
 
+    @property
+    def codes(self) -> frozenset[str]:
+        """Of both levels."""
+        details = (detail.code for cause in self.causes for detail in cause.details)
+        return frozenset([*(cause.code for cause in self.causes), *details])
+
     def name(self, code: str) -> str:
         """The Chinese name of any code; the code itself when it is unknown."""
         cause = self.cause(code)
         if cause is None:
             return code
         return next((detail.name for detail in cause.details if detail.code == code), cause.name)
-
-
-class Route(Dated):
-    """Who handles a cause, a nature, or every ticket from `level_min` on, and who gets a copy.
-
-    `restricted` seals the matter: nobody but the handler and those who see everything knows of it.
-    """
-
-    causes: tuple[AnyCause, ...] = ()
-    natures: tuple[Nature, ...] = ()
-    level_min: int | None = Field(default=None, ge=0, le=4)
-    handler: str
-    copied: tuple[str, ...] = ()
-    restricted: bool = False
-    source: str
-
-
-class Escalation(Dated):
-    """Who is told when a ticket runs late: at `level` 2 or 3, for the tickets of `units` (none: of every unit)."""
-
-    level: Literal[2, 3]
-    units: tuple[str, ...] = ()
-    to: tuple[str, ...] = Field(min_length=1)
-    source: str
-
-
-class Routing(Frozen):
-    """`routing.yml`. A sealed nature (举报) wins over everything; then level, a sealed cause, nature, detail, cause, `fallback`."""
-
-    routes: tuple[Route, ...] = Field(min_length=1)
-    fallback: str
-    escalations: tuple[Escalation, ...] = Field(default=(), alias="escalation")
-
-    def route(
-        self, *, cause: str | None, detail: str | None, level: int, day: date, nature: str = Nature.COMPLAINT
-    ) -> Route | None:
-        valid = [route for route in self.routes if route.holds_on(day)]
-        by_nature = next((route for route in valid if nature in route.natures), None)
-        if by_nature is not None and by_nature.restricted:
-            return by_nature
-        by_level = [route for route in valid if route.level_min is not None and level >= route.level_min]
-        if by_level:
-            return max(by_level, key=lambda route: route.level_min or 0)
-        codes = [code for code in (detail, cause) if code is not None]
-        by_cause = next((route for code in codes for route in valid if code in route.causes), None)
-        # A suggestion about staff misconduct is still about staff misconduct.
-        sealed = by_cause is not None and by_cause.restricted
-        return by_cause if sealed or by_nature is None else by_nature
-
-    def escalation(self, level: int, unit: str, day: date) -> tuple[str, ...]:
-        """The units told at a level (2, 3) of escalation: those named for this unit, else for every one, else `fallback`."""
-        valid = [one for one in self.escalations if one.level == level and one.holds_on(day)]
-        own = next((one for one in valid if unit in one.units), None)
-        found = own or next((one for one in valid if not one.units), None)
-        return found.to if found else (self.fallback,)
-
-    def seals(self, *, nature: str, cause: str | None, detail: str | None, day: date) -> bool:
-        """By the matter alone: a tip about staff stays closed when anger sends it to another unit."""
-        route = self.route(cause=cause, detail=detail, level=0, day=day, nature=nature)
-        return route is not None and route.restricted
 
 
 class ForbiddenPhrases(Frozen):

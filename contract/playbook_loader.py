@@ -17,8 +17,9 @@ from contract.branch_csv import read_branches
 from contract.calendar import Calendar
 from contract.evidence import Evidence
 from contract.export import Export
-from contract.playbook import Cause, CauseDetail, Organisation, Phrases, Playbook, Routing, Taxonomy
+from contract.playbook import Cause, CauseDetail, Organisation, Phrases, Playbook, Taxonomy
 from contract.privacy import Consent, Retention
+from contract.routing import Routing
 from contract.script import PLACEHOLDERS, Script
 from contract.sla import Sla
 from contract.table import CellError
@@ -78,6 +79,7 @@ def load_playbook(directory: Path) -> Playbook:
     for path, script in zip(sorted((directory / "explanations").glob("X*.yml")), scripts, strict=True):
         _check_script(path, script, playbook)
     _check_faces(directory / "export.yml", playbook)
+    _check_routing(directory / "routing.yml", playbook)
     return playbook
 
 
@@ -172,6 +174,12 @@ def _load_branches(path: Path) -> tuple[Branch, ...]:
     except CellError as error:
         reason = f"{error.column}：{error.reason}" if error.column else error.reason
         raise PlaybookError(path, error.line, reason) from error
+
+
+def _check_routing(path: Path, playbook: Playbook) -> None:
+    branches = {branch.code for branch in playbook.branches}
+    for location, reason in playbook.routing.mistakes(playbook.taxonomy.codes, branches):
+        raise PlaybookError(path, _line(YAML(typ="rt").load(_text(path)), location), reason)
 
 
 def _check_script(path: Path, script: Script, playbook: Playbook) -> None:

@@ -15,9 +15,11 @@ from api.conversations import repository as conversations
 from api.core.bus import Event
 from api.core.clock import rfc3339
 from api.core.context import Context, context
+from api.core.models import AnyRow
 from api.core.principals import AnyStaff, find_principal
 from api.core.security import STAFF_ROLES, Principal
 from api.core.sse import HEARTBEAT, HEARTBEAT_SECONDS, RETRY, last_event_id, sse, stream_response
+from api.tickets import repository as tickets
 from api.tickets.handoff import repository as handoff
 from api.tickets.notices import repository as notices
 from api.tickets.notices.schemas import notice_item
@@ -98,14 +100,15 @@ class DeskStream:
         rows = handoff.after(connection, max(0, self._ticket_mark - _LOOK_BACK))
         self._behind = len(rows) == handoff.PAGE
         for row in rows:
-            hidden = (
-                row.restricted_to and not self._staff.sees_everything and row.restricted_to not in self._staff.units
-            )
-            if self._is_new("ticket", row.id) and not hidden:
+            if self._is_new("ticket", row.id) and self._may_hear(connection, row):
                 told = {"ticket_no": row.ticket_no, "type": row.type, "state": row.state, "at": rfc3339(row.created_at)}
                 chunk += sse("ticket", told, seq=max(row.id, self._ticket_mark))
             self._ticket_mark = max(self._ticket_mark, row.id)
         return chunk
+
+    def _may_hear(self, connection: Connection, row: AnyRow) -> bool:
+        """Of a sealed ticket as little as the list shows."""
+        return row.restricted_to is None or tickets.is_visible(connection, self._staff, row.ticket_no)
 
     def _alerts(self, connection: Connection) -> bytes:
         chunk = b""

@@ -9,9 +9,17 @@ KEEPERS = frozenset({Role.AUDITOR, Role.ADMIN})
 
 
 def may_see(by: Principal, ticket: AnyRow) -> bool:
+    """A sealed matter is its unit's and theirs who see everything, but never theirs whom it is about."""
     if ticket.processing_restricted_at is not None and ticket.closed_at is not None and by.role not in KEEPERS:
         return False
-    return not ticket.restricted or by.sees_everything or ticket.route in by.units
+    if not ticket.restricted:
+        return True
+    return (by.sees_everything or ticket.route in by.units) and not is_recused(by, ticket)
+
+
+def is_recused(by: Principal, ticket: AnyRow) -> bool:
+    """回避: the complaint is about this caller or a unit of the caller's."""
+    return by.id in ticket.recused_persons or not set(by.units).isdisjoint(ticket.recused_units)
 
 
 def check_tail(phone: str | None, tail: str) -> None:

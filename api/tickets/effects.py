@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from api.core.errors import invalid
 from api.core.redaction import masked_phone
 from api.core.security import Role
-from api.tickets import joining, repository, stages, terms
+from api.tickets import handing, joining, repository, stages, terms
 from api.tickets.access import may_see
 from api.tickets.errors import EventInvalidError
 from api.tickets.lifecycle import OPEN_STATES, EventType, PromiseKind
@@ -74,6 +74,8 @@ def _merge(step: Step) -> Effect:
     into = repository.find(step.connection, normal_number(step.event.into or "") or "", lock=True)
     if into is None or into.ticket_no == step.ticket.ticket_no or not may_see(step.by, into):
         raise EventInvalidError("请给出要并入的另一张工单号（into）。")
+    if into.restricted != step.ticket.restricted:
+        raise EventInvalidError("保密的工单不能和不保密的合并：那样会让不该知道的人知道。")
     if into.state not in OPEN_STATES:
         raise EventInvalidError("要并入的工单已经结束，请选一张办理中的工单。")
     repository.move_promises(step.connection, step.ticket.ticket_no, into.ticket_no)
@@ -113,17 +115,22 @@ def _correct(step: Step) -> Effect:
 
 
 def _reclassified(step: Step, changes: dict[str, Any]) -> dict[str, Any]:
-    """What follows from another nature or cause: the seal, and then who handles it.
+    """What follows from another nature or cause: the seal, who stands aside, and then who handles it.
 
-    Who handled an open matter must not go on reading one that is sealed to another unit.
+    Who handled an open matter must not go on reading one that is sealed to another unit, nor handle one about themselves.
     """
     ticket, tickets = step.ticket, step.tickets
-    matter = {name: changes.get(name, getattr(ticket, name)) for name in _CLASS}
+    matter = {name: changes.get(name, getattr(ticket, name)) for name in (*_CLASS, "branch")}
     found: dict[str, Any] = {"restricted": tickets.is_restricted(matter, step.now)}
-    if found["restricted"] and ("nature" in changes or not ticket.restricted):
-        found |= tickets.route_of(matter, ticket.level_peak, step.now)
-        if found["route"] != ticket.route:
-            found["owner"] = None
+    flow = tickets.route_of(matter, ticket.level_peak, step.now, ticket.recused_units)
+    found["recused_units"] = flow["recused_units"]
+    is_newly_sealed = found["restricted"] and ("nature" in changes or not ticket.restricted)
+    if not is_newly_sealed and ticket.route not in flow["recused_units"]:
+        return found
+    found |= flow
+    if found["route"] != ticket.route:
+        answers = None if found["restricted"] else ticket.responsible
+        found |= {"owner": None, **tickets.taken_by(answers, flow["recused_units"])}
     return found
 
 
@@ -139,6 +146,7 @@ def _valid(step: Step, fields: Mapping[str, str | None]) -> dict[str, Any]:
 
 
 EFFECTS: Mapping[EventType, Callable[[Step], Effect]] = {
+    **handing.EFFECTS,
     **stages.EFFECTS,
     **terms.EFFECTS,
     EventType.COMMENT: _comment,

@@ -90,8 +90,7 @@ def _conditions(
         overdue=overdue,
         search=_search(ctx, q),
     )
-    visible = repository.visible_to(staff)
-    return found if visible is None else [*found, visible]
+    return [*found, repository.visible_to(staff)]
 
 
 Conditions = Annotated[list[ColumnElement[bool]], Depends(_conditions)]

@@ -17,6 +17,7 @@ from api.tickets.effects import EFFECTS
 from api.tickets.errors import IdempotencyConflictError, TicketNotFoundError
 from api.tickets.lifecycle import EVENT_LABELS, EventType, State, after, audience_of, check_allowed, may, moments
 from api.tickets.numbers import normal_number
+from api.tickets.recusal import check_actor
 from api.tickets.schemas import EventIn
 from api.tickets.service import Tickets
 from api.tickets.step import Step
@@ -82,6 +83,7 @@ def _happens(step: Step) -> dict[str, Any]:
     """The event itself: what it changes, what follows from the state it leads to, and the entry that tells it."""
     ticket, kind = step.ticket, step.event.type
     check_allowed(State(ticket.state), kind)
+    check_actor(step.by, ticket, kind)
     changes, told = EFFECTS[kind](step)
     state = after(State(ticket.state), kind, told, ticket.outcome)
     changes = {**moments(ticket, state, step.now), **changes, "state": state, "updated_at": step.now}

@@ -90,6 +90,7 @@ class EventType(StrEnum):
     RECEIPT = "receipt"
     EVIDENCE = "evidence"
     RECOUNT = "recount"
+    RECUSE = "recuse"
 
 
 _T, _S = EventType, State
@@ -99,7 +100,7 @@ EVENT_LABELS: Mapping[EventType, str] = {
     _T.RESUME: "恢复办理", _T.COMMENT: "备注", _T.CONTACT: "联系客户", _T.EXTEND: "延期", _T.ASSESS: "认定", _T.RESOLVE: "答复",
     _T.CLOSE: "办结", _T.NOT_COMPLAINT: "不按投诉办理", _T.REOPEN: "重新打开", _T.WITHDRAW: "撤回", _T.MERGE: "合并",
     _T.CORRECT: "更正", _T.URGE: "催办", _T.REVIEW: "申请核查", _T.RECEIPT: "对方签收", _T.EVIDENCE: "补充材料",
-    _T.CLASSIFY: "认定复杂程度", _T.RECOUNT: "重新计算时限",
+    _T.CLASSIFY: "认定复杂程度", _T.RECOUNT: "重新计算时限", _T.RECUSE: "回避",
 }  # fmt: skip
 
 
@@ -118,7 +119,7 @@ class PromiseKind(StrEnum):
 _ALWAYS = (_T.COMMENT,)
 _RUNNING = (
     *_ALWAYS, _T.ASSIGN, _T.CONTACT, _T.EXTEND, _T.CLASSIFY, _T.ASSESS, _T.NOT_COMPLAINT, _T.WITHDRAW, _T.MERGE, _T.CORRECT,
-    _T.URGE,
+    _T.URGE, _T.RECUSE,
 )  # fmt: skip
 _ENDED = (*_ALWAYS, _T.ASSESS, _T.REOPEN)
 
@@ -128,7 +129,7 @@ _ALLOWED: Mapping[State, tuple[EventType, ...]] = {
     _S.INVESTIGATING: (_T.WAIT, _T.RESOLVE, _T.REJECT, *_RUNNING),
     _S.WAITING_CUSTOMER: (_T.RESUME, _T.RESOLVE, *_RUNNING),
     _S.WAITING_THIRD_PARTY: (_T.RESUME, _T.RESOLVE, *_RUNNING),
-    _S.PROPOSED: (_T.CLOSE, _T.CONTACT, _T.WITHDRAW, _T.CORRECT, _T.REVIEW, *_ENDED),
+    _S.PROPOSED: (_T.CLOSE, _T.CONTACT, _T.WITHDRAW, _T.CORRECT, _T.RECUSE, _T.REVIEW, *_ENDED),
     _S.CLOSED_RESOLVED: (_T.REVIEW, *_ENDED),
     _S.CLOSED_EXPLAINED: (_T.REVIEW, *_ENDED),
     _S.WITHDRAWN: _ENDED,
@@ -168,6 +169,8 @@ _ROLES: Mapping[EventType, frozenset[Role]] = {
     _T.URGE: _EVERYBODY | {Role.INTERNAL},
     _T.REVIEW: _EVERYBODY | {Role.INTERNAL},
     _T.REOPEN: _EVERYBODY,
+    # Whoever hears that it is about a colleague says so at once.
+    _T.RECUSE: _EVERYBODY,
     _T.MERGE: _BACK_OFFICE | {Role.INTERNAL},
     _T.CREATE: frozenset(),
     _T.RECEIPT: frozenset(),

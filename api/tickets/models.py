@@ -107,6 +107,14 @@ tickets = Table(
     Column("copied", JSON, nullable=False),
     Column("restricted", Boolean, nullable=False),
     Column("owner", String(80)),
+    # 首问负责: the unit that took the complaint, who answers for it now, and who sent it to `route`.
+    Column("intake_owner", String(80)),
+    Column("responsible", String(80)),
+    Column("sent_by", String(80)),
+    Column("refused_count", Integer, nullable=False),
+    # 回避: accounts and units that the complaint is about.
+    Column("recused_persons", JSON, nullable=False),
+    Column("recused_units", JSON, nullable=False),
     Column("incident_id", String(32)),
     Column("due_at", Instant, nullable=False),
     Column("first_contact_due_at", Instant, nullable=False),
@@ -170,6 +178,7 @@ tickets = Table(
 )
 Index("ix_tickets_repeat", tickets.c.phone_index, tickets.c.cause_l1)
 Index("ix_tickets_created_at", tickets.c.created_at)
+Index("ix_tickets_owner_state", tickets.c.owner, tickets.c.state)
 Index("ix_tickets_state_due", tickets.c.state, tickets.c.due_at)
 Index(
     "ix_tickets_next_check",

@@ -1,10 +1,27 @@
 """SQL of tickets; each function runs inside its caller's transaction."""
 
+import hashlib
+import json
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Column, ColumnElement, Connection, Select, and_, bindparam, insert, or_, select, update
+from sqlalchemy import (
+    Column,
+    ColumnElement,
+    Connection,
+    Select,
+    String,
+    and_,
+    bindparam,
+    cast,
+    func,
+    insert,
+    not_,
+    or_,
+    select,
+    update,
+)
 from sqlalchemy.dialects import postgresql, sqlite
 
 from api.core import audit
@@ -62,6 +79,21 @@ def change(connection: Connection, ticket_no: str, values: dict[str, Any]) -> No
     before = connection.execute(select(*(_t[name] for name in values)).where(mine)).one()
     connection.execute(update(tickets).where(mine).values(values))
     audit.changed(connection, ticket_no, audit.changes_of(connection, tickets, before._asdict(), values))
+
+
+def one_at_a_time(connection: Connection, what: str) -> None:
+    """Until this transaction ends, others who name the same wait; SQLite has one writer anyway."""
+    if connection.dialect.name == "postgresql":
+        key = int(hashlib.sha256(what.encode()).hexdigest()[:15], 16)
+        connection.execute(select(func.pg_advisory_xact_lock(key)))
+
+
+def running_of(connection: Connection, owners: Sequence[str]) -> dict[str, int]:
+    """How many running tickets each of them has; who has none is not in it."""
+    counted = (
+        select(_t.owner, func.count()).where(_t.owner.in_(owners), _t.state.in_(RUNNING_STATES)).group_by(_t.owner)
+    )
+    return {owner: count for owner, count in connection.execute(counted)}
 
 
 def next_version(connection: Connection, ticket_no: str) -> int:
@@ -140,14 +172,25 @@ def events_of(connection: Connection, ticket_no: str) -> list[AnyRow]:
     return list(connection.execute(statement))
 
 
-def visible_to(principal: Principal) -> ColumnElement[bool] | None:
-    """As `access.may_see`: sealed tickets to their unit and those who see everything, restricted ones to auditors."""
+def is_about(principal: Principal) -> ColumnElement[bool]:
+    """access.is_recused in SQL: names stand in JSON lists, each in quotes."""
+    names = [(_t.recused_persons, principal.id), *((_t.recused_units, unit) for unit in principal.units)]
+    return or_(*(cast(column, String).contains(json.dumps(name), autoescape=True) for column, name in names))
+
+
+def is_visible(connection: Connection, principal: Principal, ticket_no: str) -> bool:
+    found = select(_t.id).where(_t.ticket_no == ticket_no, visible_to(principal))
+    return connection.execute(found).one_or_none() is not None
+
+
+def visible_to(principal: Principal) -> ColumnElement[bool]:
+    """access.may_see in SQL."""
     in_use = or_(_t.processing_restricted_at.is_(None), _t.closed_at.is_(None))
-    if principal.role in KEEPERS:
-        return None
-    if principal.sees_everything:
-        return in_use
-    return and_(in_use, or_(_t.restricted.is_(False), _t.route.in_(principal.units)))
+    sealed_to_us = not_(is_about(principal))
+    if not principal.sees_everything:
+        sealed_to_us = and_(_t.route.in_(principal.units), sealed_to_us)
+    not_sealed = or_(_t.restricted.is_(False), sealed_to_us)
+    return not_sealed if principal.role in KEEPERS else and_(in_use, not_sealed)
 
 
 def page(

@@ -28,6 +28,17 @@ def _scrubbed(value: Any, info: ValidationInfo) -> Any:
 _Reason = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=2000)]
 
 
+class RecusedIn(Frozen):
+    """Of whom the customer complains, as far as that is known: accounts and units of ours."""
+
+    persons: Annotated[
+        tuple[Annotated[str, StringConstraints(min_length=1, max_length=80)], ...], Field(max_length=20)
+    ] = ()
+    units: Annotated[
+        tuple[Annotated[str, StringConstraints(min_length=1, max_length=64)], ...], Field(max_length=20)
+    ] = ()
+
+
 class TicketIn(TicketCreate):
     """Body of POST /v1/tickets: the draft plus where it comes from. `contact` is another name of `phone` (domain.md)."""
 
@@ -54,6 +65,7 @@ class TicketIn(TicketCreate):
     sources: Annotated[dict[_Field, FieldSource], Field(max_length=50)] = Field(default_factory=dict)
     representative_count: Annotated[int, Field(ge=0, le=100_000)] | None = None
     amount: Annotated[str, StringConstraints(pattern=r"^\d{1,12}(\.\d{1,2})?$")] | None = None
+    recused: RecusedIn = RecusedIn()
 
     scrubbed = field_validator("*")(_scrubbed)
 
@@ -95,6 +107,8 @@ class EventIn(Frozen):
     # The version of the ticket that was looked at: when it has moved on since, nothing happens.
     expected_version: Annotated[int, Field(ge=0)] | None = None
     fields: dict[str, str | None] | None = None
+    person: Annotated[str, StringConstraints(min_length=1, max_length=80)] | None = None
+    unit: Annotated[str, StringConstraints(min_length=1, max_length=64)] | None = None
     phone_tail: Annotated[str, StringConstraints(max_length=32)] | None = None
     # The customer said it and the bot passes it on.
     from_customer: bool = False

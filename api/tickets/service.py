@@ -1,7 +1,7 @@
 """Filing a ticket exactly once: key, routing, clocks, repeat detection and outbox in one transaction."""
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -23,11 +23,13 @@ from api.tickets.evidence.schemas import thread_item
 from api.tickets.handoff import repository as handoff
 from api.tickets.history import NewEntry
 from api.tickets.joining import Found
-from api.tickets.lifecycle import OPEN_STATES, RUNNING_STATES, EventType, State, moments
+from api.tickets.lifecycle import OPEN_STATES, RUNNING_STATES, EventType, State, after, moments
 from api.tickets.links import repository as links
 from api.tickets.numbers import ticket_number
 from api.tickets.privacy import consent
 from api.tickets.promises import promised_at_filing
+from api.tickets.recusal import stand_aside
+from api.tickets.routing import concern_of, way
 from api.tickets.schemas import TicketIn
 from api.tickets.timekeeping import Timekeeper
 from contract.playbook import Playbook
@@ -135,9 +137,10 @@ class Tickets:
         draft["phone"] = plain_phone(draft["phone"])
         draft["consent_at"] = consent.given_at(connection, body.conversation_id) or draft["consent_at"]
         draft.pop("created_at")  # the bridge's clock counts, not the caller's
+        named = draft.pop("recused")
         return {
             **draft,
-            **self._flow(draft, now),
+            **self._flow(draft, named, by, now),
             "summary": draft["summary"] or draft["narrative_raw"][:_SUMMARY],
             "special_group": list(draft["special_group"]),
             "tags": list(draft["tags"]),
@@ -189,20 +192,33 @@ class Tickets:
         return {**told, "due_at": {"from": ticket.due_at, "to": kept["due_at"]}}
 
     def is_restricted(self, matter: Mapping[str, Any], now: datetime) -> bool:
-        nature, cause, detail = (matter[name] for name in ("nature", "cause_l1", "cause_l2"))
-        return self.playbook.routing.seals(nature=nature, cause=cause, detail=detail, day=now.date())
+        return self.playbook.routing.seals(concern_of(self.playbook, matter, 0), now.date())
 
-    def route_of(self, matter: Mapping[str, Any], level: int, now: datetime) -> dict[str, Any]:
-        """`route` and `copied` as the playbook has them today."""
-        nature, cause, detail = (matter[name] for name in ("nature", "cause_l1", "cause_l2"))
-        routing = self.playbook.routing
-        found = routing.route(cause=cause, detail=detail, level=level, day=now.date(), nature=nature)
-        if found is None:
-            return {"route": routing.fallback, "copied": []}
-        return {"route": found.handler, "copied": list(found.copied)}
+    def route_of(
+        self, matter: Mapping[str, Any], level: int, now: datetime, recused: Iterable[str] = ()
+    ) -> dict[str, Any]:
+        """`route`, `copied` and `recused_units` as the playbook has them today, when the units `recused` stand aside."""
+        found, day = concern_of(self.playbook, matter, level), now.date()
+        units = list(dict.fromkeys([*recused, *self.playbook.routing.recused_units(found, day)]))
+        return {**way(self.playbook, found, day, set(units)), "recused_units": units}
 
-    def _flow(self, draft: dict[str, Any], now: datetime) -> dict[str, Any]:
-        return {**self.route_of(draft, draft["level_peak"], now), "restricted": self.is_restricted(draft, now)}
+    def taken_by(self, unit: str | None, recused: Iterable[str]) -> dict[str, Any]:
+        """首问负责: who answers for a ticket until a unit has accepted it; `unit` took the complaint."""
+        recused = set(recused)
+        taker = self.playbook.routing.last_resort(recused) if unit is None or unit in recused else unit
+        return {"responsible": taker, "sent_by": taker}
+
+    def _flow(self, draft: dict[str, Any], named: dict[str, Any], by: Principal, now: datetime) -> dict[str, Any]:
+        flow = self.route_of(draft, draft["level_peak"], now, named["units"])
+        taken = self.taken_by(by.unit, flow["recused_units"])
+        return {
+            **flow,
+            **taken,
+            "intake_owner": taken["responsible"],
+            "refused_count": 0,
+            "recused_persons": list(named["persons"]),
+            "restricted": self.is_restricted(draft, now),
+        }
 
     def _same_matter(self, connection: Connection, values: dict[str, Any]) -> Found:
         """Whoever gave no phone and has no conversation cannot be recognised again."""
@@ -248,7 +264,20 @@ class Tickets:
         self.enter(connection, same, EventType.MERGE, {**changes, **counted, **wanted}, told, by=by, now=now)
         if new:
             self.resume_for_customer(connection, same, by, now)
+        self._stand_aside(connection, self._existing(connection, ticket_no), values, by, now)
         return told
+
+    def _stand_aside(
+        self, connection: Connection, ticket: AnyRow, values: dict[str, Any], by: Principal, now: datetime
+    ) -> None:
+        """Told again, the matter may name whom it is about for the first time."""
+        persons, units = values["recused_persons"], values["recused_units"]
+        if set(persons) <= set(ticket.recused_persons) and set(units) <= set(ticket.recused_units):
+            return
+        changes, told = stand_aside(self.playbook, connection, ticket, persons=persons, units=units, now=now)
+        state = after(State(ticket.state), EventType.RECUSE, told)
+        changes |= {**moments(ticket, state, now), "state": state, "updated_at": now}
+        self.enter(connection, ticket, EventType.RECUSE, changes, told, by=by, now=now)
 
     def resume_for_customer(self, connection: Connection, ticket: AnyRow, by: Principal, now: datetime) -> None:
         """What was awaited of the customer has come: the work goes on, and nobody has to remember to say so."""

@@ -1,7 +1,6 @@
 """The events that take a ticket from one state to another: what each changes in the row, and what the thread tells of it."""
 
 from collections.abc import Callable, Mapping
-from typing import Any
 
 from api.core.redaction import scrub
 from api.tickets import repository
@@ -9,33 +8,6 @@ from api.tickets.errors import EventInvalidError
 from api.tickets.lifecycle import EventType, PromiseKind
 from api.tickets.step import Effect, Step, needed_reason
 from contract.ticket import Nature
-
-
-def _accept(step: Step) -> Effect:
-    owner = step.event.owner or step.by.id
-    return {"owner": owner}, {"owner": owner}
-
-
-def _reject(step: Step) -> Effect:
-    """Refusal needs a reason; the ticket goes back to the unit that is always responsible (首问负责)."""
-    reason = needed_reason(step, "退回")
-    fallback = step.tickets.playbook.routing.fallback
-    told = {"reason": reason, "route": {"from": step.ticket.route, "to": fallback}}
-    return {"route": fallback, "owner": None}, told
-
-
-def _assign(step: Step) -> Effect:
-    """Another unit has to accept it first; another owner within the unit goes on with the work."""
-    event, ticket = step.event, step.ticket
-    if event.owner is None and event.route is None:
-        raise EventInvalidError("请给出经办人（owner）或部门（route）。")
-    changes: dict[str, Any] = {
-        name: value for name in ("owner", "route") if (value := getattr(event, name)) is not None
-    }
-    told = {name: {"from": getattr(ticket, name), "to": value} for name, value in changes.items()}
-    if event.route is None or event.route == ticket.route:
-        return changes, told
-    return {"owner": None, **changes}, {**told, "handed_over": True}
 
 
 def _investigate(step: Step) -> Effect:
@@ -93,9 +65,6 @@ def _withdraw(step: Step) -> Effect:
 
 
 EFFECTS: Mapping[EventType, Callable[[Step], Effect]] = {
-    EventType.ACCEPT: _accept,
-    EventType.REJECT: _reject,
-    EventType.ASSIGN: _assign,
     EventType.INVESTIGATE: _investigate,
     EventType.WAIT: _wait,
     EventType.RESUME: _resume,

@@ -65,6 +65,8 @@ correct                  N    A    I    Wc   Wt   P    .    .    .    .    .
 correct unit             N    N    N    N    N    P    .    .    .    .    .
 urge                     N    A    I    Wc   Wt   .    .    .    .    .    .
 review                   .    .    .    .    .    A    A    A    .    A    .
+recuse                   N    A    I    Wc   Wt   P    .    .    .    .    .
+recuse unit              N    N    N    N    N    P    .    .    .    .    .
 """
 
 
@@ -125,6 +127,7 @@ withdraw         x     x          x       .       x     x
 urge             x     x          x       .       x     x
 review           x     x          x       .       x     x
 reopen           x     x          x       .       x     .
+recuse           x     x          x       .       x     .
 merge            .     x          x       .       x     x
 assign           .     x          x       .       x     .
 accept           .     x          x       .       x     .
@@ -187,6 +190,7 @@ def test_a_thread_written_before_states_were_told_apart() -> None:
     assert course_of(thread)[-2:] == [(day, State.PROPOSED), (day + timedelta(days=1), State.CLOSED_EXPLAINED)]
 
 
+_MOVING = (EventType.ASSIGN, EventType.CORRECT, EventType.RECUSE)
 _OUTCOMES = ("解释", "更正", "退费", "补偿", "道歉", "无依据")
 
 
@@ -225,7 +229,7 @@ class Walk(RuleBasedStateMachine):
             with pytest.raises(EventNotAllowedError):
                 check_allowed(row.state, event)
             return
-        told: dict[str, Any] = {"handed_over": moved or None} if event in (EventType.ASSIGN, EventType.CORRECT) else {}
+        told: dict[str, Any] = {"handed_over": moved or None} if event in _MOVING else {}
         if event is EventType.WAIT:
             told, row.awaited = {"for": waits_for}, "存单照片"
         if event is EventType.RESOLVE:

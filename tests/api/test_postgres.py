@@ -1,6 +1,7 @@
 """What only PostgreSQL can do: several processes of one bank on one database, and a server that goes away and comes back."""
 
 import asyncio
+from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -10,6 +11,7 @@ from api.dialogue.commit import NOTICE
 from tests.api.conftest import Bridge, Start, Talk
 from tests.api.fake_bot import answer
 from tests.api.stores import Store
+from tests.api.test_handing import taken_at_once, with_people
 from tests.api.test_life import once_each
 from tests.api.test_stream import numbers
 
@@ -88,3 +90,9 @@ async def test_a_login_at_one_counts_at_the_other(two: tuple[Bridge, Bridge]) ->
 
 async def test_clicks_at_the_same_moment_count_once_in_two_processes(two: tuple[Bridge, Bridge]) -> None:
     await once_each(two, (await two[0].file()).json()["ticket_no"])
+
+
+async def test_two_processes_give_nobody_more_than_they_can_take(start: Start, tmp_path: Path) -> None:
+    playbook = with_people(tmp_path)
+    first, second = await asyncio.gather(start(playbook=playbook), start(playbook=playbook))
+    await taken_at_once((first, second))

@@ -8,6 +8,7 @@ import pytest
 
 from contract.playbook import Playbook
 from contract.playbook_loader import PlaybookError, load_playbook
+from contract.routing import Concern
 from contract.sla import Matter
 
 _PLAYBOOK = Path(__file__).resolve().parents[2] / "playbook"
@@ -138,7 +139,7 @@ class TestTheDemonstrationBank:
         ],
     )
     def test_routes(self, playbook: Playbook, cause: str, detail: str | None, level: int, handler: str) -> None:
-        route = playbook.routing.route(cause=cause, detail=detail, level=level, day=date(2026, 11, 25))
+        route = playbook.routing.route(Concern(cause=cause, detail=detail, level=level), date(2026, 11, 25))
         assert route is not None
         assert route.handler == handler
 
@@ -157,11 +158,12 @@ class TestTheDemonstrationBank:
         self, playbook: Playbook, nature: str, cause: str, level: int, handler: str, sealed: bool
     ) -> None:
         day, routing = date(2026, 11, 25), playbook.routing
-        route = routing.route(cause=cause, detail=None, level=level, day=day, nature=nature)
+        matter = Concern(nature=nature, cause=cause, level=level)
+        route = routing.route(matter, day)
         assert route is not None
         assert route.handler == handler
-        assert routing.seals(nature=nature, cause=cause, detail=None, day=day) is sealed
+        assert routing.seals(matter, day) is sealed
 
     def test_no_route_for_what_has_no_cause(self, playbook: Playbook) -> None:
-        assert playbook.routing.route(cause="C99", detail=None, level=0, day=date(2026, 11, 25)) is None
+        assert playbook.routing.route(Concern(cause="C99"), date(2026, 11, 25)) is None
         assert playbook.routing.fallback

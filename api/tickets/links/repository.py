@@ -23,6 +23,7 @@ _l = ticket_links.c
 # With what access.may_see asks for.
 _OTHER = (
     _t.ticket_no, _t.state, _t.cause_l1, _t.cause_l2, _t.restricted, _t.route, _t.closed_at, _t.processing_restricted_at,
+    _t.recused_persons, _t.recused_units,
 )  # fmt: skip
 
 

@@ -3,12 +3,14 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, and_, func, or_, select, true, update
+from sqlalchemy import ColumnElement, Connection, Select, and_, func, not_, or_, select, true, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from api.core.models import AnyRow
 from api.core.security import Principal, Role
+from api.tickets.models import tickets
 from api.tickets.notices.models import notices
+from api.tickets.repository import is_about
 
 PAGE = 200
 
@@ -43,6 +45,16 @@ def add(
 
 def visible_to(principal: Principal) -> ColumnElement[bool]:
     """Sealed ones to their unit and to those who see everything; a handler's others are those of their own unit."""
+    return and_(_for(principal), or_(_n.restricted_to.is_(None), not_(_is_about(principal))))
+
+
+def _is_about(principal: Principal) -> ColumnElement[bool]:
+    """A sealed matter about this reader (回避)."""
+    about = select(tickets.c.ticket_no).where(tickets.c.restricted, is_about(principal))
+    return and_(_n.ticket_no.is_not(None), _n.ticket_no.in_(about))
+
+
+def _for(principal: Principal) -> ColumnElement[bool]:
     if principal.sees_everything:
         return true()
     sealed_to_us = _n.restricted_to.in_(principal.units)

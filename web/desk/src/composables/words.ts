@@ -8,14 +8,14 @@ export const CAUSES: Record<string, string> = {
 export const STATES: Record<string, string> = {
   new: '新建', accepted: '已受理', investigating: '核查中', waiting_customer: '待客户补充', waiting_third_party: '待外部',
   proposed: '已答复', closed_resolved: '已办结', closed_explained: '已说明办结', withdrawn: '已撤回',
-  rejected_not_complaint: '不按投诉办理', merged: '已合并',
+  rejected_not_complaint: '不按投诉办理', recuse: '回避', merged: '已合并',
 }
 
 export const EVENTS: Record<string, string> = {
   create: '立案', created: '立案', merge: '同一事项再次反映', comment: '备注', contact: '联系客户', accept: '受理', reject: '退回',
   assign: '转派', extend: '延期', resolve: '处理结果', close: '办结', reopen: '重新打开', withdraw: '客户撤回', correct: '更正',
   urge: '客户催办', review: '客户申请核查', investigate: '开始核查', wait: '等待', resume: '恢复办理', assess: '认定',
-  not_complaint: '不按投诉办理', classify: '认定复杂程度', recount: '重新计算时限',
+  not_complaint: '不按投诉办理', classify: '认定复杂程度', recount: '重新计算时限', recuse: '回避',
 }
 
 export const FIELDS: [name: string, label: string][] = [
@@ -24,7 +24,8 @@ export const FIELDS: [name: string, label: string][] = [
   ['phone', '联系电话'], ['card_tail', '卡尾号'], ['customer_type', '客户类型'], ['representative_count', '群体人数'], ['special_group', '特殊群体'], ['tags', '标签'],
   ['trigger_phrases', '情绪依据'], ['script_ids_used', '已用话术'], ['accepted_explanation', '是否接受解释'],
   ['business_category', '业务类别'], ['business_channel', '业务渠道'], ['incident_id', '关联事件'],
-  ['intake_channel', '来源渠道'], ['std_code', '标准分类'], ['copied', '抄送'], ['extension_reason', '延期理由'], ['awaited', '等待的内容'],
+  ['intake_channel', '来源渠道'], ['std_code', '标准分类'], ['copied', '抄送'], ['extension_reason', '延期理由'], ['awaited', '等待的内容'], ['responsible', '负责部门'],
+  ['recused_persons', '回避的人'], ['recused_units', '回避的部门'],
   ['outcome', '处理结果'], ['validity', '认定'],
 ]
 

@@ -1,0 +1,98 @@
+"""Who has a ticket: accepting, refusing, handing on, and standing aside.
+
+首问负责: whoever sent a ticket stays `responsible` until the unit it was sent to accepts it; first of all that is the unit
+that took the complaint (`intake_owner`).
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from api.core.errors import ApiError
+from api.tickets.errors import EventInvalidError
+from api.tickets.lifecycle import EventType
+from api.tickets.notices import repository as notices
+from api.tickets.recusal import by_turns, check_handler, stand_aside
+from api.tickets.step import Effect, Step, needed_reason
+
+
+class RefusalNotAllowedError(ApiError):
+    """The unit where a ticket ends that everybody has refused; it can only hand it on."""
+
+    status, code = 409, "refusal_not_allowed"
+
+
+def _accept(step: Step) -> Effect:
+    ticket = step.ticket
+    check_handler(ticket, owner=step.event.owner, unit=ticket.route)
+    owner = step.event.owner or by_turns(
+        step.tickets.playbook, step.connection, ticket, step.now, but=set(ticket.recused_persons), usual=step.by.id
+    )
+    return {"owner": owner, "responsible": ticket.route}, {"owner": owner, "responsible": ticket.route}
+
+
+def _reject(step: Step) -> Effect:
+    """Refusal needs a reason; the ticket goes back to whoever sent it, and after some refusals it stays."""
+    reason, ticket, routing = needed_reason(step, "退回"), step.ticket, step.tickets.playbook.routing
+    last = routing.last_resort(set(ticket.recused_units))
+    if ticket.route == last:
+        raise RefusalNotAllowedError(f"{last}不能退回工单；不归本部门办的，请转派给对口部门。", details={"route": last})
+    count = ticket.refused_count + 1
+    to, stays = ticket.sent_by or last, count >= routing.refusals_allowed(step.now.date())
+    # What is sealed is not sent back the way it came, where others would read it.
+    if stays or ticket.restricted or to in (ticket.route, *ticket.recused_units):
+        to = last
+    if stays:
+        _tell_last(step, last, count)
+    told = {"reason": reason, "route": {"from": ticket.route, "to": to}, "count": count, "responsible": to}
+    back = {"route": to, "responsible": to, "sent_by": ticket.intake_owner or last}
+    return {**back, "owner": None, "refused_count": count}, told
+
+
+def _tell_last(step: Step, unit: str, count: int) -> None:
+    number = step.ticket.ticket_no
+    notices.add(
+        step.connection,
+        kind="refused",
+        text=f"工单 {number} 已被退回 {count} 次，现由{unit}负责，不能再退回；请直接办理或转派。",
+        level=2,
+        unique_key=f"refused:{number}:{count}",
+        now=step.now,
+        ticket_no=number,
+        to_unit=unit,
+        restricted_to=unit if step.ticket.restricted else None,
+    )
+
+
+def _assign(step: Step) -> Effect:
+    """Another unit has to accept it first; another owner within the unit goes on with the work."""
+    event, ticket = step.event, step.ticket
+    if event.owner is None and event.route is None:
+        raise EventInvalidError("请给出经办人（owner）或部门（route）。")
+    check_handler(ticket, owner=event.owner, unit=event.route)
+    changes: dict[str, Any] = {
+        name: value for name in ("owner", "route") if (value := getattr(event, name)) is not None
+    }
+    told = {name: {"from": getattr(ticket, name), "to": value} for name, value in changes.items()}
+    if event.route is None or event.route == ticket.route:
+        return changes, told
+    sender = ticket.responsible or ticket.route
+    return {"owner": None, **changes, "sent_by": sender}, {**told, "handed_over": True, "responsible": sender}
+
+
+def _recuse(step: Step) -> Effect:
+    event, reason = step.event, needed_reason(step, "回避")
+    if event.person is None and event.unit is None:
+        raise EventInvalidError("请给出要回避的人（person，用户名）或部门（unit）。")
+    persons, units = ([one] if one else [] for one in (event.person, event.unit))
+    changes, told = stand_aside(
+        step.tickets.playbook, step.connection, step.ticket, persons=persons, units=units, now=step.now
+    )
+    return changes, {**told, "reason": reason}
+
+
+EFFECTS: Mapping[EventType, Callable[[Step], Effect]] = {
+    EventType.ACCEPT: _accept,
+    EventType.REJECT: _reject,
+    EventType.ASSIGN: _assign,
+    EventType.RECUSE: _recuse,
+}

@@ -1,0 +1,100 @@
+"""回避: the person or unit that is complained of never handles the matter, and never decides about it."""
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection
+
+from api.core.errors import ApiError
+from api.core.models import AnyRow
+from api.core.security import Principal
+from api.tickets import repository
+from api.tickets.access import is_recused
+from api.tickets.lifecycle import EVENT_LABELS, HANDLED_STATES, EventType
+from api.tickets.routing import choose, concern_of, copies, way
+from contract.playbook import Playbook
+
+# Whoever is complained of may still be heard, and hand the matter on.
+_LEFT = frozenset({EventType.COMMENT, EventType.REJECT})
+
+
+class RecusedError(ApiError):
+    """The complaint is about this person or unit; `details.recused` names them."""
+
+    status, code = 409, "recused"
+
+
+def check_actor(by: Principal, ticket: AnyRow, event: EventType) -> None:
+    """Raises RecusedError when the caller decides on a complaint about themselves or their unit."""
+    if event not in _LEFT and is_recused(by, ticket):
+        raise RecusedError(
+            f"这张工单反映的是您或您所在的部门，按回避要求不能由您{EVENT_LABELS[event]}；可以写备注说明情况，或者退回。",
+            details={"recused": [by.id]},
+        )
+
+
+def check_handler(ticket: AnyRow, *, owner: str | None = None, unit: str | None = None) -> None:
+    """Raises RecusedError when a complaint would be handled by those whom it is about."""
+    if owner is not None and owner in ticket.recused_persons:
+        raise RecusedError(f"{owner} 是被反映的人，按回避要求不能经办；请换一位经办人。", details={"recused": [owner]})
+    if unit is not None and unit in ticket.recused_units:
+        raise RecusedError(f"{unit}是被反映的部门，按回避要求不能承办；请换一个部门。", details={"recused": [unit]})
+
+
+def stand_aside(
+    playbook: Playbook,
+    connection: Connection,
+    ticket: AnyRow,
+    *,
+    persons: Iterable[str],
+    units: Iterable[str],
+    now: datetime,
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """What changes in the ticket, and what its thread tells: those named have nothing to decide in it from now on.
+
+    A ticket that their unit had goes to the next in order and has to be accepted there; one that a person had goes to
+    another of the unit's people.
+    """
+    new_persons, new_units = set(persons) - set(ticket.recused_persons), set(units) - set(ticket.recused_units)
+    all_persons = [*ticket.recused_persons, *sorted(new_persons)]
+    all_units = [*ticket.recused_units, *sorted(new_units)]
+    concern, day = concern_of(playbook, ticket._asdict(), ticket.level_peak), now.date()
+    last = playbook.routing.last_resort(set(all_units))
+    changes: dict[str, Any] = {
+        "recused_persons": all_persons,
+        "recused_units": all_units,
+        "copied": copies(playbook, concern, day, ticket.copied, set(all_units)),
+        **{name: last for name in ("responsible", "sent_by") if getattr(ticket, name) in new_units},
+    }
+    told: dict[str, Any] = {"persons": sorted(new_persons) or None, "units": sorted(new_units) or None}
+    if ticket.route in new_units:
+        found = way(playbook, concern, day, set(all_units))
+        told |= {"route": {"from": ticket.route, "to": found["route"]}, "handed_over": True}
+        return {**changes, **found, "owner": None}, told
+    if ticket.owner in new_persons:
+        handled = ticket.state in HANDLED_STATES
+        owner = by_turns(playbook, connection, ticket, now, but=set(all_persons)) if handled else None
+        return {**changes, "owner": owner}, {**told, "owner": {"from": ticket.owner, "to": owner}}
+    return changes, told
+
+
+def by_turns(
+    playbook: Playbook,
+    connection: Connection,
+    ticket: AnyRow,
+    now: datetime,
+    *,
+    but: set[str],
+    usual: str | None = None,
+) -> str | None:
+    """The next owner within the ticket's unit: by turns where the playbook names its people (perhaps nobody is free),
+    `usual` where it names none.
+    """
+    people = [handler for handler in playbook.routing.handlers if handler.unit == ticket.route]
+    if not people:
+        return usual
+    repository.one_at_a_time(connection, f"owners of {ticket.route}")
+    running = repository.running_of(connection, [handler.person for handler in people])
+    codes = [code for code in (ticket.cause_l2, ticket.cause_l1) if code]
+    return choose(people, codes=codes, day=now.date(), running=running, recused=but)

@@ -1,0 +1,326 @@
+"""Who has a ticket and who answers for it: taking, refusing, handing on, standing aside; over HTTP."""
+
+import asyncio
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from api.core.security import Role
+from api.desk.staff import add
+from tests.api.conftest import ROOT, Bridge, Start
+from tests.api.fake_bot import parse_events
+from tests.api.test_staff import code
+from tests.api.test_ticket_events import by_bot, do, done
+from tests.api.test_tickets import filed, read
+
+FALLBACK, DEPUTY, BRANCH, TIPS = "消费者权益保护部", "内控合规部", "网点负责人", "内控合规部（纪检）"
+
+
+@pytest.fixture
+async def number(bridge: Bridge) -> str:
+    return await filed(bridge)
+
+
+async def member(bridge: Bridge, name: str, role: Role, unit: str | None) -> httpx.AsyncClient:
+    """Somebody's own session; the caller closes nothing, the client holds no connection open."""
+    context = bridge.app.state.context
+    account = {"username": name, "role": role, "password": "long-enough-1", "unit": unit}
+    await context.db.write(lambda connection: add(connection, **account, now=context.clock.now()))
+    client = httpx.AsyncClient(base_url=bridge.url, timeout=15)
+    answer = await client.post("/v1/staff/login", json={"username": name, "password": "long-enough-1"})
+    assert answer.status_code == 200, answer.text
+    return client
+
+
+async def does(client: httpx.AsyncClient, number: str, kind: str, **fields: Any) -> httpx.Response:
+    return await client.post(f"/v1/tickets/{number}/events", json={"type": kind, **fields})
+
+
+# 首问负责
+
+
+async def test_whoever_took_it_answers_until_the_unit_accepts(bridge: Bridge, number: str) -> None:
+    ticket = await read(bridge, number)
+    assert (ticket["intake_owner"], ticket["responsible"], ticket["route"]) == (FALLBACK, FALLBACK, BRANCH)
+    ticket = await done(bridge, number, "accept")
+    assert (ticket["intake_owner"], ticket["responsible"]) == (FALLBACK, BRANCH)
+
+
+async def test_an_agents_unit_answers_for_what_the_agent_took(bridge: Bridge) -> None:
+    agent = await member(bridge, "kefu", Role.AGENT, "电话银行中心")
+    answer = await agent.post(
+        "/v1/tickets", json={"narrative_raw": "取款少了一百", "cause_l1": "C5"}, headers={"Idempotency-Key": "k1"}
+    )
+    number = answer.json()["ticket_no"]
+    assert (await read(bridge, number))["responsible"] == "电话银行中心"
+    back = await done(bridge, number, "reject", reason="不属于本网点")
+    assert (back["route"], back["responsible"], back["state"]) == ("电话银行中心", "电话银行中心", "new")
+    await agent.aclose()
+
+
+async def test_the_sender_answers_until_the_next_unit_accepts_and_has_it_back_when_refused(
+    bridge: Bridge, number: str
+) -> None:
+    await done(bridge, number, "accept", owner="wang")
+    sent = await done(bridge, number, "assign", route="运营部")
+    assert (sent["state"], sent["owner"], sent["responsible"], sent["route"]) == ("new", None, BRANCH, "运营部")
+    back = await done(bridge, number, "reject", reason="是网点的事")
+    assert (back["state"], back["responsible"], back["route"], back["refused_count"]) == ("new", BRANCH, BRANCH, 1)
+    assert back["events"][-1]["data"]["route"] == {"from": "运营部", "to": BRANCH}
+    accepted = await done(bridge, number, "accept")
+    assert (accepted["state"], accepted["responsible"]) == ("accepted", BRANCH)
+
+
+async def test_another_owner_in_the_same_unit_needs_no_acceptance(bridge: Bridge, number: str) -> None:
+    await done(bridge, number, "accept")
+    ticket = await done(bridge, number, "assign", owner="li", route=BRANCH)
+    assert (ticket["state"], ticket["owner"], ticket["responsible"]) == ("accepted", "li", BRANCH)
+
+
+@pytest.mark.parametrize("reason", [None, "", "  "])
+async def test_a_refusal_says_why(bridge: Bridge, number: str, reason: str | None) -> None:
+    assert (await do(bridge, number, "reject", reason=reason)).status_code == 422
+    assert (await read(bridge, number))["refused_count"] == 0
+
+
+async def test_after_some_refusals_it_stays_where_nobody_may_refuse(bridge: Bridge, number: str) -> None:
+    await done(bridge, number, "accept")
+    await done(bridge, number, "assign", route="运营部")
+    await done(bridge, number, "reject", reason="是网点的事")
+    last = await done(bridge, number, "reject", reason="是运营的事")
+    assert (last["route"], last["responsible"], last["refused_count"]) == (FALLBACK, FALLBACK, 2)
+    refused = await do(bridge, number, "reject", reason="也不是我们的")
+    assert code(refused) == (409, "refusal_not_allowed")
+    (notice,) = (await bridge.http.get("/v1/notices", headers=bridge.key())).json()["notices"]
+    assert (notice["kind"], notice["ticket_no"], notice["to_unit"]) == ("refused", number, FALLBACK)
+    assert "退回 2 次" in notice["text"]
+    sent = await done(bridge, number, "assign", route="科技信息部")
+    assert (sent["route"], sent["responsible"]) == ("科技信息部", FALLBACK)
+
+
+async def test_two_refusals_at_once_are_one(bridge: Bridge, number: str) -> None:
+    answers = await asyncio.gather(
+        *(do(bridge, number, "reject", reason="不归我", expected_version=1) for _ in range(4))
+    )
+    assert sorted(answer.status_code for answer in answers) == [201, 409, 409, 409]
+    assert (await read(bridge, number))["refused_count"] == 1
+
+
+# 回避
+
+
+async def test_a_complaint_about_the_branchs_people_is_not_the_branchs(bridge: Bridge) -> None:
+    ticket = await read(bridge, await filed(bridge, cause_l1="C7"))
+    assert (ticket["recused_units"], ticket["copied"]) == ([BRANCH], [BRANCH])  # it reads along
+    refused = await do(bridge, ticket["ticket_no"], "assign", route=BRANCH)
+    assert code(refused) == (409, "recused")
+
+
+async def test_a_unit_complained_of_is_passed_over_at_filing_and_gets_no_copy(bridge: Bridge) -> None:
+    named = {"units": ["运营部", FALLBACK], "persons": ["zhang"]}
+    ticket = await read(bridge, await filed(bridge, cause_l1="C1", recused=named))
+    assert (ticket["route"], ticket["responsible"]) == (DEPUTY, DEPUTY)
+    other = await read(bridge, await filed(bridge, cause_l1="C5", recused={"units": ["运营部"]}, phone="13900000003"))
+    assert (other["route"], other["copied"]) == (BRANCH, [])
+
+
+@pytest.mark.parametrize(
+    ("kind", "fields"),
+    [("accept", {"owner": "zhang"}), ("assign", {"owner": "zhang"}), ("assign", {"route": "运营部"})],
+)
+async def test_nothing_is_given_to_those_complained_of(bridge: Bridge, kind: str, fields: dict[str, str]) -> None:
+    number = await filed(bridge, recused={"persons": ["zhang"], "units": ["运营部"]})
+    refused = await do(bridge, number, kind, **fields)
+    assert code(refused) == (409, "recused")
+    assert refused.json()["error"]["details"]["recused"] == [*fields.values()]
+    assert (await read(bridge, number))["version"] == 1
+
+
+@pytest.mark.parametrize("role", [Role.HANDLER, Role.SUPERVISOR, Role.ADMIN])
+@pytest.mark.parametrize("named", [{"persons": ["zhang"]}, {"units": ["运营部"]}], ids=["person", "unit"])
+async def test_those_complained_of_decide_nothing(bridge: Bridge, role: Role, named: dict[str, list[str]]) -> None:
+    number = await filed(bridge, recused=named)
+    zhang = await member(bridge, "zhang", role, "运营部")
+    for kind, fields in (
+        ("accept", {}),
+        ("accept", {"owner": "li"}),
+        ("assign", {"owner": "li"}),
+        ("extend", {"days": 1, "reason": "x", "approver": "y"}),
+        ("assess", {"validity": "无效"}),
+        ("not_complaint", {"reason": "x"}),
+        ("contact", {"text": "x"}),
+        ("correct", {"fields": {"cause_l1": "C1"}}),
+    ):
+        assert code(await does(zhang, number, kind, **fields)) == (409, "recused"), kind
+    await done(bridge, number, "accept", owner="li")
+    assert code(await does(zhang, number, "resolve", outcome="无依据")) == (409, "recused")
+    assert (await does(zhang, number, "comment", text="当时的情况是这样")).status_code == 201
+    await zhang.aclose()
+
+
+async def test_standing_aside_later_hands_the_ticket_on(bridge: Bridge, number: str) -> None:
+    await done(bridge, number, "accept", owner="wang")
+    aside = await done(bridge, number, "recuse", "agent", unit=BRANCH, reason="客户说反映的就是负责人")
+    assert (aside["state"], aside["route"], aside["owner"], aside["responsible"]) == ("new", FALLBACK, None, FALLBACK)
+    assert aside["recused_units"] == [BRANCH]
+    assert aside["events"][-1]["data"]["route"] == {"from": BRANCH, "to": FALLBACK}
+
+
+async def test_an_owner_who_stands_aside_leaves_the_ticket_with_the_unit(bridge: Bridge, number: str) -> None:
+    await done(bridge, number, "accept", owner="wang")
+    aside = await done(bridge, number, "recuse", person="wang", reason="就是他办的业务")
+    assert (aside["state"], aside["owner"], aside["route"], aside["recused_persons"]) == (
+        "accepted", None, BRANCH, ["wang"],
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("fields", [{}, {"person": "wang"}, {"reason": "x"}])
+async def test_standing_aside_says_who_and_why(bridge: Bridge, number: str, fields: dict[str, str]) -> None:
+    assert code(await do(bridge, number, "recuse", **fields)) == (422, "event_invalid")
+
+
+async def test_the_bot_names_nobody_afterwards(bridge: Bridge, number: str) -> None:
+    assert (await by_bot(bridge, number, type="recuse", person="wang", reason="x")).status_code == 403
+
+
+async def test_told_again_with_a_name_the_ticket_moves_too(bridge: Bridge, number: str) -> None:
+    await done(bridge, number, "accept", owner="wang")
+    again = await bridge.file(recused={"units": [BRANCH], "persons": ["wang"]})
+    assert again.json()["merged"]
+    ticket = await read(bridge, number)
+    assert (ticket["state"], ticket["route"], ticket["recused_persons"]) == ("new", FALLBACK, ["wang"])
+    assert [event["type"] for event in ticket["events"][-2:]] == ["merge", "recuse"]
+
+
+async def test_a_matter_that_turns_out_to_be_about_the_branch_leaves_it(bridge: Bridge, number: str) -> None:
+    await done(bridge, number, "accept")
+    ticket = await done(bridge, number, "correct", "supervisor", fields={"cause_l1": "C7"})
+    assert (ticket["state"], ticket["route"], ticket["owner"]) == ("new", "人力资源部（服务监督）", None)
+    assert ticket["recused_units"] == [BRANCH]
+    assert ticket["responsible"] == FALLBACK
+
+
+# Sealed
+
+
+async def test_of_a_sealed_matter_those_whom_it_is_about_hear_nothing(bridge: Bridge) -> None:
+    """A supervisor sees everything, and one of the sealed unit everything there, but not what is about themselves."""
+    number = await filed(bridge, nature="举报", cause_l1="C8", recused={"persons": ["zhang", 'o"k%张']})
+    other = await filed(bridge, nature="举报", cause_l1="C8", phone="13900000009")
+    await done(bridge, number, "comment", "supervisor", text="核实中")
+    for name, role, unit in (("zhang", Role.SUPERVISOR, None), ('o"k%张', Role.HANDLER, TIPS)):
+        client = await member(bridge, name, role, unit)
+        listed = (await client.get("/v1/tickets")).json()["tickets"]
+        assert [one["ticket_no"] for one in listed] == [other]
+        assert (await client.get("/v1/tickets", params={"q": number})).json()["tickets"] == []
+        assert code(await client.get(f"/v1/tickets/{number}")) == (404, "ticket_not_found")
+        assert code(await does(client, number, "comment", text="我看看")) == (404, "ticket_not_found")
+        assert code(await does(client, other, "merge", into=number)) == (422, "event_invalid")
+        if role is Role.SUPERVISOR:
+            export = await client.get("/v1/tickets/export")
+            assert (number in export.text, other in export.text) == (False, True)
+        assert await heard(client, bridge, other) == {other}
+        await client.aclose()
+    assert (await read(bridge, number))["restricted"]
+
+
+async def heard(client: httpx.AsyncClient, bridge: Bridge, last: str) -> set[str]:
+    """The tickets that the desk's stream tells of, from the beginning to a new comment on `last`."""
+    await done(bridge, last, "comment", "supervisor", text="到此为止")
+    text, found = "", []
+    async with (
+        asyncio.timeout(8),
+        client.stream("GET", "/v1/desk/events", headers={"Last-Event-ID": "0"}) as stream,
+    ):
+        async for chunk in stream.aiter_text():
+            text += chunk
+            found = [data for name, _, data in parse_events(text) if name == "ticket"]
+            if any((data["ticket_no"], data["type"]) == (last, "ticket.comment") for data in found):
+                break
+    return {data["ticket_no"] for data in found}
+
+
+async def test_a_sealed_ticket_that_is_refused_does_not_go_back_the_way_it_came(bridge: Bridge) -> None:
+    agent = await member(bridge, "kefu", Role.AGENT, "电话银行中心")
+    body = {"narrative_raw": "柜员私自查我流水", "cause_l1": "C8"}
+    number = (await agent.post("/v1/tickets", json=body, headers={"Idempotency-Key": "k"})).json()["ticket_no"]
+    ticket = await done(bridge, number, "reject", "supervisor", reason="请先初核")
+    assert (ticket["route"], ticket["restricted"]) == (FALLBACK, True)
+    assert code(await agent.get(f"/v1/tickets/{number}")) == (404, "ticket_not_found")
+    await agent.aclose()
+
+
+async def test_a_sealed_and_an_open_ticket_do_not_merge(bridge: Bridge, number: str) -> None:
+    sealed = await filed(bridge, cause_l1="C8")
+    for one, into in ((sealed, number), (number, sealed)):
+        assert code(await do(bridge, one, "merge", "supervisor", into=into)) == (422, "event_invalid")
+
+
+# Skills and capacity
+
+
+@pytest.fixture
+async def staffed(start: Start, tmp_path: Path) -> Bridge:
+    started: Bridge = await start(playbook=with_people(tmp_path))
+    return started
+
+
+def with_people(directory: Path) -> Path:
+    """A playbook whose branches have two people: one for everything, one for hours only; each with room for two."""
+    copy = Path(shutil.copytree(ROOT / "playbook", directory / "playbook"))
+    people = [
+        {"person": "an", "unit": BRANCH, "capacity": 2},
+        {"person": "bo", "unit": BRANCH, "capacity": 2, "skills": ["C5a"]},
+    ]
+    text = (copy / "routing.yml").read_text("utf-8")
+    (copy / "routing.yml").write_text(text.replace("handlers: []", f"handlers: {json.dumps(people)}"), "utf-8")
+    return copy
+
+
+async def accepted(bridge: Bridge, at: int, **body: Any) -> str | None:
+    number = await filed(bridge, phone=f"1390000{at:04d}", **body)
+    owner: str | None = (await done(bridge, number, "accept"))["owner"]
+    return owner
+
+
+async def test_a_units_people_take_turns_until_nobody_has_room(staffed: Bridge) -> None:
+    owners = [await accepted(staffed, at, cause_l1="C5", cause_l2="C5a") for at in range(5)]
+    assert owners == ["an", "bo", "an", "bo", None]
+
+
+async def test_skill_and_an_answer_make_room(staffed: Bridge) -> None:
+    owners = [await accepted(staffed, at, cause_l1="C5", cause_l2="C5b") for at in range(3)]
+    assert owners == ["an", "an", None]
+    (mine, *_) = (await staffed.http.get("/v1/tickets", params={"q": "an"}, headers=staffed.key())).json()["tickets"]
+    await done(staffed, mine["ticket_no"], "resolve", outcome="解释")
+    assert await accepted(staffed, 9, cause_l1="C5", cause_l2="C5b") == "an"
+
+
+async def test_nobody_gets_what_is_about_them(staffed: Bridge) -> None:
+    hours = {"cause_l1": "C5", "cause_l2": "C5a"}
+    assert await accepted(staffed, 1, **hours, recused={"persons": ["an"]}) == "bo"
+    number = await filed(staffed, phone="13900000002", **hours)
+    assert (await done(staffed, number, "accept"))["owner"] == "an"
+    aside = await done(staffed, number, "recuse", person="an", reason="就是他")
+    assert aside["owner"] == "bo"
+
+
+async def test_whoever_accepts_may_name_the_owner(staffed: Bridge) -> None:
+    assert (await done(staffed, await filed(staffed), "accept", owner="zhou"))["owner"] == "zhou"
+
+
+async def test_at_the_same_moment_nobody_gets_more_than_they_can_take(staffed: Bridge) -> None:
+    await taken_at_once((staffed,))
+
+
+async def taken_at_once(bridges: tuple[Bridge, ...]) -> None:
+    numbers = [await filed(bridges[0], phone=f"1390000{at:04d}", cause_l1="C5", cause_l2="C5a") for at in range(6)]
+    answers = await asyncio.gather(
+        *(done(bridges[at % len(bridges)], number, "accept") for at, number in enumerate(numbers))
+    )
+    owners = [answer["owner"] for answer in answers]
+    assert sorted(owner or "" for owner in owners) == ["", "", "an", "an", "bo", "bo"]
