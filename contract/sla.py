@@ -148,15 +148,13 @@ class Sla(Frozen):
     ) -> Iterator[tuple[Term, DatedNumber]]:
         """All terms that apply to a matter on a day; the caller takes the one that ends first."""
         for term in self.clocks:
-            value = in_force(term.values, day)
-            if value is None or term.kind != kind or term.industry != matter.industry or term.level_min > level:
+            if (term.kind, term.industry) != (kind, matter.industry) or term.level_min > level:
                 continue
             fits = term.complexity in (None, complexity) and (not term.sources or matter.source in term.sources)
-            if (
-                fits
-                and (not term.causes or set(term.causes) & set(matter.causes))
-                and (value.is_sure or kind not in _TOLD)
-            ):
+            if not fits or (term.causes and not set(term.causes) & set(matter.causes)):
+                continue
+            value = in_force(term.values, day)
+            if value is not None and (value.is_sure or kind not in _TOLD):
                 yield term, value
 
     def limit(self, kind: Kind, what: Literal["extension", "max"], matter: Matter, day: date) -> int | None:

@@ -138,7 +138,7 @@ class Tickets:
         draft["consent_at"] = consent.given_at(connection, body.conversation_id) or draft["consent_at"]
         draft.pop("created_at")  # the bridge's clock counts, not the caller's
         named = draft.pop("recused")
-        return {
+        row = {
             **draft,
             **self._flow(draft, named, by, now),
             "summary": draft["summary"] or draft["narrative_raw"][:_SUMMARY],
@@ -159,7 +159,11 @@ class Tickets:
             "urged_count": 0,
             "reopened": 0,
             "version": 0,
+            "policy_version": self.time.version,
+            "complexity": "simple",
         }
+        told = {"level": row["level_peak"], "policy": self.time.version}
+        return {**row, **self.time.filed(connection, row, NewEntry(EventType.CREATE, told, now))}
 
     def join(
         self,
@@ -240,8 +244,7 @@ class Tickets:
             "level": values["level_peak"],
             "policy": self.time.version,
         }
-        values = {**values, "ticket_no": ticket_no, "policy_version": self.time.version, "complexity": "simple"}
-        values |= self.time.filed(connection, values, NewEntry(EventType.CREATE, told, now))
+        values = {**values, "ticket_no": ticket_no}
         repository.add(connection, values)
         if values["conversation_id"] is None and values["consent_at"] is not None:
             channel, notices = values["intake_channel"], self.playbook.consent

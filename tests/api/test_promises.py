@@ -62,7 +62,8 @@ async def test_a_callback_that_was_not_made_is_overdue_until_the_case_ends(bridg
 
 async def test_the_same_promise_is_not_made_twice_while_it_is_open(bridge: Bridge) -> None:
     number = (await bridge.file(callback_wanted=True)).json()["ticket_no"]
-    await bridge.file(callback_wanted=True, narrative_raw="还没人打电话")
+    again = await bridge.file(callback_wanted=True, narrative_raw="还没人打电话")
+    assert (again.status_code, again.json()["ticket_no"]) == (200, number)
     assert len((await read(bridge, number))["promises"]) == 1
     await done(bridge, number, "contact", text="已联系")
     await bridge.file(callback_wanted=True, narrative_raw="再打一次")

@@ -210,3 +210,12 @@ async def test_a_customer_who_answers_ends_the_pause(bridge: Bridge) -> None:
     assert (await says(bridge, number, facts={"amount": "200"})).json()["clock_restarted"] is True
     shown = await read(bridge, number)
     assert (clock(shown, "service")["state"], shown["service_due_at"]) == ("running", clock(shown, "service")["due_at"])
+
+
+async def test_a_callback_that_is_asked_for_again_is_due_from_then(bridge: Bridge) -> None:
+    number = (await filed(bridge))["ticket_no"]
+    later(bridge, days=5)
+    again = await bridge.file(callback_wanted=True, narrative_raw="还没人打电话")
+    assert (again.status_code, again.json()["ticket_no"]) == (200, number)
+    (promise,) = (await read(bridge, number))["promises"]
+    assert promise["due_at"] > promise["made_at"]
