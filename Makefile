@@ -5,7 +5,7 @@ BOT_PYTHON := PYTHONPATH=bot/stand_ins:. OMP_NUM_THREADS=1 bot/.venv/bin/python
 FILE ?= ../shared/labels/dev.jsonl
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test lint format train understand evaluate bench chaos rotate-keys anonymise audit-verify lock spacy-model clean
+.PHONY: help setup run test lint format train understand evaluate bench chaos rotate-keys anonymise audit-verify reindex lock spacy-model clean
 
 help: ## 列出所有命令
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -48,6 +48,9 @@ bench: setup ## 与原装 Rasa 中文流水线同场比较速度（约 40 分钟
 
 rotate-keys: ## 更换个人信息的加密密钥（服务可以照常运行；中断后再运行一次即可）
 	@$(VENV)/python -m api.commands.rotate_keys $(ARGS)
+
+reindex: ## 补齐工单的检索索引；ALL=1 丢掉重建
+	@$(VENV)/python -m api.commands.reindex $(if $(ALL),--all)
 
 audit-verify: ## 核验审计链；ANCHOR=以前印出的锚点
 	@$(VENV)/python -m api.commands.audit_verify $(if $(ANCHOR),--anchor $(ANCHOR))

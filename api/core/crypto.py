@@ -42,6 +42,7 @@ class _Key:
         self.token = _derive(master, b"conversation tokens")
         self._blind = _derive(master, b"blind index")
         self.file = _derive(master, b"files")
+        self.search = _derive(master, b"search")
 
     def encrypt(self, value: bytes, place: bytes) -> bytes:
         nonce = os.urandom(_NONCE)
@@ -113,6 +114,12 @@ class Cipher:
     def file_key(self) -> bytes:
         """For addresses and keys of files (api.core.files); a file's row keeps them, so that an older key need not be asked."""
         return self._current.file
+
+    @property
+    def search_keys(self) -> Mapping[int, bytes]:
+        """By number, the current one first: what was indexed under an older key is looked for under that."""
+        ring, keys = self._fresh()
+        return {number: keys[number].search for number in (ring.current, *ring.old)}
 
     @property
     def _current(self) -> _Key:

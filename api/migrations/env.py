@@ -2,8 +2,14 @@
 
 from alembic import context
 
-from api.migrations.run import all_metadata
+from api.migrations.run import all_metadata, is_modelled
 
 connection = context.config.attributes["connection"]
-context.configure(connection=connection, target_metadata=all_metadata(), render_as_batch=True, compare_type=False)
+context.configure(
+    connection=connection,
+    target_metadata=all_metadata(),
+    include_object=is_modelled,
+    render_as_batch=True,
+    compare_type=False,
+)
 context.run_migrations()

@@ -2,6 +2,7 @@
 
 import re
 from datetime import datetime
+from functools import partial
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Header, Query, Request
@@ -27,6 +28,8 @@ from api.tickets.links import repository as links
 from api.tickets.numbers import normal_number
 from api.tickets.privacy import consent
 from api.tickets.schemas import EventIn, TicketIn
+from api.tickets.search import words
+from api.tickets.search.words import Wanted
 from api.tickets.service import Tickets
 from api.tickets.sla import repository as sla
 
@@ -88,18 +91,29 @@ def _conditions(
         level_min=level_min,
         route=route,
         overdue=overdue,
-        search=_search(ctx, q),
     )
-    return [*found, repository.visible_to(staff)]
+    return [*found, *_named(ctx, q), repository.visible_to(staff)]
 
 
 Conditions = Annotated[list[ColumnElement[bool]], Depends(_conditions)]
 
 
-def _search(ctx: Context, q: str | None) -> ColumnElement[bool] | None:
-    if not q or not q.strip():
+def _named(ctx: Context, q: str | None) -> list[ColumnElement[bool]]:
+    """What names a ticket or its customer is looked up, not searched."""
+    if indexes := _phone_indexes(ctx, q):
+        return [repository.has_phone(indexes)]
+    number = normal_number(q or "")
+    return [repository.has_number(number)] if number else []
+
+
+def _wanted(request: Request, q: Search = None) -> Wanted | None:
+    """What is searched in the texts of tickets; raises SearchTooShortError."""
+    if not q or not q.strip() or _named(context(request), q):
         return None
-    return repository.search_for(q.strip(), _phone_indexes(ctx, q))
+    return words.wanted(q)
+
+
+Wants = Annotated[Wanted | None, Depends(_wanted)]
 
 
 def _phone_indexes(ctx: Context, q: str | None) -> tuple[str, ...]:
@@ -112,20 +126,25 @@ async def list_tickets(
     request: Request,
     staff: AnyStaff,
     conditions: Conditions,
+    wanted: Wants,
     cursor: str | None = None,
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
     q: Search = None,
 ) -> Response:
-    """工单列表，新的在前；q 可搜工单号、手机号、网点、产品、部门、经办人。"""
+    """工单列表，新的在前；q 可搜工单号、手机号、客户称呼、经过、处理记录、网点、产品、部门、经办人，空格隔开的词都要有。
+
+    一页可能不满（甚至为空）而仍有 next_cursor：还没翻完，请接着取。
+    """
     ctx, before = context(request), _position(cursor)
-    rows = await ctx.db.read(lambda connection: repository.page(connection, conditions, before=before, limit=limit + 1))
-    shown, now = rows[:limit], ctx.clock.now()
+    find = partial(repository.page, conditions=conditions, before=before, limit=limit, wanted=wanted)
+    page = await ctx.db.read(find)
+    shown, now = page.rows, ctx.clock.now()
     if shown:
         numbers, by_phone = [row.ticket_no for row in shown], bool(_phone_indexes(ctx, q))
         await ctx.db.write(
             lambda connection: traces.listed(connection, by=staff, ticket_nos=numbers, now=now, by_phone=by_phone)
         )
-    next_cursor = encode_cursor(str(shown[-1].id)) if len(rows) > limit else None
+    next_cursor = encode_cursor(str(page.next)) if page.next is not None else None
     taxonomy = service(request).playbook.taxonomy
     return _json({"tickets": [views.list_item(row, now, taxonomy) for row in shown], "next_cursor": next_cursor})
 
@@ -144,6 +163,7 @@ async def export_tickets(
     request: Request,
     exporter: Exporter,
     conditions: Conditions,
+    wanted: Wants,
     format: Literal["csv", "xlsx"] = "csv",
     personal: Literal["masked", "full"] = "masked",
 ) -> StreamingResponse:
@@ -156,7 +176,7 @@ async def export_tickets(
     filters |= {"by_phone": bool(_phone_indexes(ctx, request.query_params.get("q")))}
     filters |= {"format": format, "personal": personal}
     await ctx.db.write(lambda connection: traces.exported(connection, by=exporter, filters=filters, now=now))
-    selection = Selection(tickets.columns, conditions, now, full=personal == "full")
+    selection = Selection(tickets.columns, conditions, now, full=personal == "full", wanted=wanted)
     chunks = csv_chunks(ctx.db, selection) if format == "csv" else xlsx_chunks(ctx.db, selection)
     headers = {
         "Content-Disposition": f'attachment; filename="tickets-{now:%Y%m%d}.{format}"',

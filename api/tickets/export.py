@@ -21,9 +21,9 @@ from xlsxwriter.format import Format
 from xlsxwriter.worksheet import Worksheet
 
 from api.core.db import Database
-from api.core.models import AnyRow
 from api.tickets import repository
 from api.tickets.columns import Cell, Columns
+from api.tickets.search.words import Wanted
 
 _PAGE = 500
 _CHUNK = 64 * 1024
@@ -42,24 +42,25 @@ class Selection:
     conditions: list[ColumnElement[bool]]
     now: datetime
     full: bool = False
+    wanted: Wanted | None = None
 
     async def rows(self, db: Database) -> AsyncIterator[list[list[Cell]]]:
         """Pages, the newest ticket first."""
         before: int | None = None
         while True:
-            rows: list[AnyRow] = await db.read(
+            page = await db.read(
                 partial(
                     repository.export_page,
                     columns=self.columns.read,
                     conditions=self.conditions,
                     before=before,
                     limit=_PAGE,
+                    wanted=self.wanted,
                 )
             )
-            if not rows:
+            yield [self.columns.cells(row, self.now, full=self.full) for row in page.rows]
+            if (before := page.next) is None:
                 return
-            yield [self.columns.cells(row, self.now, full=self.full) for row in rows]
-            before = rows[-1].id
 
 
 async def csv_chunks(db: Database, selection: Selection) -> AsyncIterator[bytes]:

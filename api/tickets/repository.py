@@ -3,6 +3,7 @@
 import hashlib
 import json
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -31,8 +32,12 @@ from api.tickets.access import KEEPERS
 from api.tickets.lifecycle import RUNNING_STATES, PromiseKind, State
 from api.tickets.models import idempotency, promises, ticket_events, tickets
 from api.tickets.promises import Promise
+from api.tickets.search import repository as search
+from api.tickets.search.words import Wanted
 
 _t = tickets.c
+
+_LOOKS = 8  # pages of candidates that one page of a search looks through; a search of rare words far apart goes on by its cursor
 
 # The list never reads encrypted columns but the phone, which it shows masked.
 _LIST = select(
@@ -69,7 +74,8 @@ def keep_key(connection: Connection, values: dict[str, Any]) -> None:
 
 
 def add(connection: Connection, values: dict[str, Any]) -> None:
-    connection.execute(insert(tickets), values)
+    made = connection.execute(insert(tickets).returning(_t.id), values)
+    search.add(connection, made.scalar_one(), search.texts_of(values))
     audit.changed(connection, values["ticket_no"], audit.changes_of(connection, tickets, {}, values))
 
 
@@ -78,6 +84,7 @@ def change(connection: Connection, ticket_no: str, values: dict[str, Any]) -> No
     mine = _t.ticket_no == ticket_no
     before = connection.execute(select(*(_t[name] for name in values)).where(mine)).one()
     connection.execute(update(tickets).where(mine).values(values))
+    search.index(connection, ticket_no, search.texts_of(values))
     audit.changed(connection, ticket_no, audit.changes_of(connection, tickets, before._asdict(), values))
 
 
@@ -165,6 +172,7 @@ def accounts_named(connection: Connection, name: str) -> list[AnyRow]:
 
 def add_event(connection: Connection, values: dict[str, Any]) -> None:
     connection.execute(insert(ticket_events), values)
+    search.index(connection, values["ticket_no"], search.texts_told(values["data"]))
 
 
 def events_of(connection: Connection, ticket_no: str) -> list[AnyRow]:
@@ -193,13 +201,49 @@ def visible_to(principal: Principal) -> ColumnElement[bool]:
     return not_sealed if principal.role in KEEPERS else and_(in_use, not_sealed)
 
 
+@dataclass(frozen=True, slots=True)
+class Page:
+    """`next`: the id before which the next page begins; None when this is the last."""
+
+    rows: list[AnyRow]
+    next: int | None
+
+
 def page(
-    connection: Connection, conditions: list[ColumnElement[bool]], *, before: int | None, limit: int
-) -> list[AnyRow]:
-    statement: Select[Any] = _LIST.where(*conditions)
+    connection: Connection,
+    conditions: list[ColumnElement[bool]],
+    *,
+    before: int | None,
+    limit: int,
+    wanted: Wanted | None = None,
+) -> Page:
+    """The newest first. A page of a search may be short although there is a next one."""
+    return _page(connection, _LIST.where(*conditions), before, limit, wanted)
+
+
+def _page(
+    connection: Connection, statement: Select[Any], before: int | None, limit: int, wanted: Wanted | None
+) -> Page:
+    if wanted is not None:
+        return _searched(connection, statement, before, limit, wanted)
     if before is not None:
         statement = statement.where(_t.id < before)
-    return list(connection.execute(statement.order_by(_t.id.desc()).limit(limit)))
+    rows = list(connection.execute(statement.order_by(_t.id.desc()).limit(limit + 1)))
+    return Page(rows[:limit], rows[limit - 1].id if len(rows) > limit else None)
+
+
+def _searched(connection: Connection, statement: Select[Any], before: int | None, limit: int, wanted: Wanted) -> Page:
+    rows: list[AnyRow] = []
+    for _ in range(_LOOKS):
+        candidates = list(connection.execute(search.narrowed(connection, statement, wanted, before).limit(limit + 1)))
+        good = search.confirmed(connection, [row.id for row in candidates], wanted)
+        rows += [row for row in candidates if row.id in good]
+        if len(rows) > limit:
+            return Page(rows[:limit], rows[limit - 1].id)
+        if len(candidates) <= limit:
+            return Page(rows, None)
+        before = candidates[-1].id
+    return Page(rows, before)
 
 
 def export_page(
@@ -209,12 +253,10 @@ def export_page(
     conditions: list[ColumnElement[bool]],
     before: int | None,
     limit: int,
-) -> list[AnyRow]:
+    wanted: Wanted | None = None,
+) -> Page:
     """Only `columns` (the id among them), the newest first."""
-    statement: Select[Any] = select(*columns).where(*conditions)
-    if before is not None:
-        statement = statement.where(_t.id < before)
-    return list(connection.execute(statement.order_by(_t.id.desc()).limit(limit)))
+    return _page(connection, select(*columns).where(*conditions), before, limit, wanted)
 
 
 def conditions_for(
@@ -225,7 +267,6 @@ def conditions_for(
     level_min: int | None,
     route: str | None,
     overdue: bool | None,
-    search: ColumnElement[bool] | None,
 ) -> list[ColumnElement[bool]]:
     found: list[ColumnElement[bool]] = []
     if state is not None:
@@ -239,13 +280,12 @@ def conditions_for(
     if overdue is not None:
         late = _t.state.in_(RUNNING_STATES) & (_t.due_at < now)
         found.append(late if overdue else ~late)
-    return found if search is None else [*found, search]
+    return found
 
 
-def search_for(text: str, phone_indexes: Sequence[str] = ()) -> ColumnElement[bool]:
-    """Numbers, branches and products; what customers told is encrypted and cannot be searched by SQL."""
-    if phone_indexes:
-        return _t.phone_index.in_(phone_indexes)
-    pattern = "%" + text.replace("\\", r"\\").replace("%", r"\%").replace("_", r"\_") + "%"
-    columns = (_t.ticket_no, _t.branch, _t.branch_name, _t.product, _t.route, _t.owner)
-    return or_(*(column.ilike(pattern, escape="\\") for column in columns))
+def has_phone(phone_indexes: Sequence[str]) -> ColumnElement[bool]:
+    return _t.phone_index.in_(phone_indexes)
+
+
+def has_number(ticket_no: str) -> ColumnElement[bool]:
+    return _t.ticket_no == ticket_no

@@ -12,6 +12,7 @@ from api.tickets.handoff.repository import purge_ticket
 from api.tickets.links.models import ticket_links
 from api.tickets.models import idempotency, promises, ticket_events, tickets
 from api.tickets.privacy.models import consents
+from api.tickets.search import repository as search
 
 REMOVED = "（已去除个人信息）"
 
@@ -164,6 +165,7 @@ def anonymise(connection: Connection, ticket: AnyRow, now: datetime) -> None:
     connection.execute(update(promises).where(mine).values(_emptied(promises)))
     connection.execute(delete(idempotency).where(idempotency.c.ticket_no == ticket.ticket_no))
     connection.execute(update(consents).where(_c.ticket_no == ticket.ticket_no).values(withdrawal_reason=None))
+    search.rebuild(connection, ticket.id)
     related = or_(ticket_links.c.ticket_no == ticket.ticket_no, ticket_links.c.other_no == ticket.ticket_no)
     connection.execute(delete(ticket_links).where(related))
 

@@ -1,0 +1,110 @@
+"""From text to what the index holds: one spelling, pairs of characters and codes. Pure.
+
+Chinese is written without blanks, and a dictionary would miss names and slang: two characters side by side are found by
+their pair, longer words by all their pairs. Codes, numbers and Latin words are found whole, by their beginning, or, as people
+quote card and ticket numbers, by their last four to six characters.
+"""
+
+import hashlib
+import re
+import unicodedata
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import opencc
+
+from api.core.errors import InvalidError
+
+_LONGEST_BEGINNING = 12
+_ENDINGS = (4, 5, 6)
+_INVISIBLE = re.compile("[\u00ad\u200b-\u200f\u202a-\u202e\u2060\ufe0e\ufe0f\ufeff]")
+_RUN = re.compile(r"(?P<code>[a-z0-9]+)|(?P<script>[^\W_a-z0-9]+)")
+_BLANKS = re.compile(r"\s+")
+_BLANK_IN_CHINESE = re.compile(r"(?<=[\u3400-\u9fff]) (?=[\u3400-\u9fff])")
+
+
+class SearchTooShortError(InvalidError):
+    """A single Chinese character, or only signs: the index could not be asked for it."""
+
+    code, message = "search_too_short", "请至少输入两个相连的字，或编号、手机号。"
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A search: each of `terms` stands somewhere in the ticket; `grams` are what the index is asked for."""
+
+    terms: tuple[str, ...]
+    grams: frozenset[str]
+
+    def is_in(self, texts: Iterable[str]) -> bool:
+        """`texts` are normalised."""
+        found = list(texts)
+        return all(any(term in text for text in found) for term in self.terms)
+
+
+def normalised(text: str) -> str:
+    """Simplified, half-width, lower case, no invisible characters, single blanks, none between Chinese characters."""
+    plain = unicodedata.normalize("NFKC", _INVISIBLE.sub("", text)).casefold()
+    plain = "".join(map(_simplified, plain)) if not plain.isascii() else plain
+    return _BLANK_IN_CHINESE.sub("", _BLANKS.sub(" ", plain)).strip()
+
+
+def grams_of(texts: Iterable[str]) -> set[str]:
+    """What a text is found by."""
+    return {gram for text in texts for run in _RUN.finditer(normalised(text)) for gram in _indexed(run)}
+
+
+def wanted(query: str) -> Wanted:
+    """Raises SearchTooShortError for a search without any pair of characters, code or number."""
+    # Blanks part terms; in stored text a blank between Chinese characters is a slip of the keyboard.
+    terms = tuple(normalised(part) for part in unicodedata.normalize("NFKC", query).split())
+    grams = frozenset(gram for term in terms for run in _RUN.finditer(term) for gram in _asked(run))
+    if not grams:
+        raise SearchTooShortError
+    return Wanted(tuple(term for term in terms if term), grams)
+
+
+def hashed(key: bytes, grams: Iterable[str]) -> set[int]:
+    """32 bits each, signed, so that they fit an INTEGER: nobody without the key can tell which gram it was."""
+    return {_hash(key, gram) for gram in grams}
+
+
+def _indexed(run: re.Match[str]) -> Iterator[str]:
+    text = run.group()
+    if run["script"]:
+        yield from _pairs(text)
+        return
+    yield text
+    if text[0].isalpha():
+        yield from (text[:length] for length in range(2, min(len(text), _LONGEST_BEGINNING + 1)))
+    yield from (text[-length:] for length in _ENDINGS if length < len(text))
+
+
+def _asked(run: re.Match[str]) -> Iterator[str]:
+    text = run.group()
+    if run["script"]:
+        yield from _pairs(text)
+    else:
+        yield text[:_LONGEST_BEGINNING] if text[0].isalpha() else text
+
+
+def _pairs(text: str) -> Iterator[str]:
+    return (text[at : at + 2] for at in range(len(text) - 1))
+
+
+@lru_cache(maxsize=1)
+def _simplifier() -> Any:
+    return opencc.OpenCC("t2s")
+
+
+@lru_cache(maxsize=30_000)
+def _simplified(char: str) -> str:
+    """Character by character: what a word's neighbours are must not matter to how it is found."""
+    return str(_simplifier().convert(char)) if char > "\u2fff" else char
+
+
+@lru_cache(maxsize=200_000)
+def _hash(key: bytes, gram: str) -> int:
+    return int.from_bytes(hashlib.blake2b(gram.encode(), key=key, digest_size=4).digest(), "big", signed=True)
