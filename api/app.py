@@ -36,7 +36,8 @@ from api.core.security import ApiKeys
 from api.core.serving import serve
 from api.core.settings import Settings
 from api.core.static import WebPart
-from api.desk import accounts, api_keys, audit, branches, clusters, directory, incidents, sessions, stream
+from api.desk import accounts, api_keys, audit, branches, clusters, directory, incidents, oidc, sessions, stream
+from api.desk.oidc_client import OidcClient
 from api.desk.staff import ensure_admin
 from api.dialogue import repository, understanding
 from api.dialogue.client import BotClient
@@ -70,7 +71,7 @@ logger = get_logger("api")
 
 _ROOMS = (
     web_channel, attachments, public, handoff, webhooks, tickets, ticket_evidence, privacy, notices, conversations,
-    understanding, sessions, stream, branches, incidents, health, accounts, api_keys, audit,
+    understanding, sessions, stream, branches, incidents, health, accounts, api_keys, audit, oidc,
 )  # fmt: skip
 
 _UPLOADS = re.compile(r"/v1/(conversations|tickets)/[^/]+/attachments")
@@ -107,6 +108,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.state.evidence = evidence = Evidence(app.state.tickets)
     app.state.turns.adopt = evidence.adopt
     app.state.persons = Persons(ctx, make_ending(ctx.db, ctx.clock, playbook, evidence.upkeep))
+    app.state.oidc = OidcClient(settings) if settings.oidc_issuer else None
     app.state.probe = httpx.AsyncClient(trust_env=False)
     install_error_handlers(app)
     for room in _ROOMS:
@@ -185,6 +187,8 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         await ctx.bus.stop()
         await app.state.bot.close()
         await app.state.probe.aclose()
+        if app.state.oidc is not None:
+            await app.state.oidc.close()
         await ctx.redis.close()
         await ctx.db.close()
         held.close()

@@ -11,6 +11,7 @@ from pydantic import AliasChoices, Field, SecretStr, field_validator, model_vali
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from api.core.keyring import KeyRing, parse, read_file, ring_of
+from api.core.security import STAFF_ROLES
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -39,6 +40,17 @@ class Settings(BaseSettings):
     clock_started: float | None = None
     widget_origins: Annotated[tuple[str, ...], NoDecode] = ()
     cookie_secure: bool = False
+    # Single sign-on; the first three together. Roles: group=role by comma.
+    oidc_issuer: str | None = None
+    oidc_client_id: str | None = None
+    oidc_client_secret: SecretStr | None = None
+    oidc_redirect_uri: str | None = None
+    oidc_scopes: str = "openid profile email"
+    oidc_username_claim: str = "preferred_username"
+    oidc_role_claim: str = "groups"
+    oidc_units_claim: str | None = None
+    oidc_roles: Annotated[dict[str, str], NoDecode] = Field(default_factory=dict)
+    oidc_provision: bool = False
     # Evidence: scanned by clamd at `host:port` or at a socket's path; kept in the data directory, or in a bucket.
     clamav: str | None = None
     evidence_s3_url: str | None = None
@@ -86,6 +98,16 @@ class Settings(BaseSettings):
         86400,
     )
     webhook_jitter: float = Field(default=0.1, ge=0)
+
+    @field_validator("oidc_roles", mode="before")
+    @classmethod
+    def _mapped(cls, value: object) -> object:
+        if not isinstance(value, str):
+            return value
+        pairs = [part.strip().rpartition("=") for part in value.split(",") if part.strip()]
+        if any(not group or role not in STAFF_ROLES for group, _, role in pairs):
+            raise ValueError(f"TINGSU_OIDC_ROLES 的每一项应为 组=角色，角色为 {'、'.join(sorted(STAFF_ROLES))}")
+        return {group: role for group, _, role in pairs}
 
     @field_validator(
         "api_keys", "widget_origins", "handoff_stream_sealed_units", "webhook_allow", "webhook_retries", mode="before"

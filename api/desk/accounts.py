@@ -14,6 +14,7 @@ from api.core.principals import allowed
 from api.core.security import Principal, Role, hash_password
 from api.desk import staff as accounts
 from api.desk.schemas import StaffChange, StaffIn, account_out
+from api.desk.sessions import NoPasswordError
 
 router = APIRouter(tags=["账号管理"])
 
@@ -75,13 +76,15 @@ async def create_account(request: Request, admin: Admin, body: StaffIn) -> dict[
             units=list(body.units),
             password=password,
             password_hash=hashed,
-            password_temporary=True,
+            password_temporary=not body.single_sign_on,
+            oidc_subject=accounts.awaited_subject(body.username) if body.single_sign_on else None,
             now=now,
             who=admin.id,
         )
         return _known(connection, body.username)
 
-    return {**account_out(await ctx.db.write(write), now), "password": password}
+    made = account_out(await ctx.db.write(write), now)
+    return made if body.single_sign_on else {**made, "password": password}
 
 
 @router.patch("/v1/staff/{username}")
@@ -120,6 +123,8 @@ async def reset_password(request: Request, admin: Admin, username: str) -> dict[
 
     def write(connection: Connection) -> None:
         account = _known(connection, username, lock=True)
+        if account.oidc_subject is not None:
+            raise NoPasswordError
         accounts.change(
             connection, account, {**values, **unlocked}, who=admin.id, action="password", now=ctx.clock.now()
         )

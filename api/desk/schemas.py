@@ -41,6 +41,8 @@ class StaffIn(Frozen):
     display_name: Name
     role: StaffRole
     units: Units = ()
+    # Logs in at the identity provider, under this username; has no password here.
+    single_sign_on: bool = False
 
     @model_validator(mode="after")
     def _no_bot(self) -> "StaffIn":

@@ -84,6 +84,11 @@ def find(connection: Connection, username: str, *, lock: bool = False) -> AnyRow
     return connection.execute(statement.with_for_update() if lock else statement).one_or_none()
 
 
+def awaited_subject(username: str) -> str:
+    """Stands in an account that waits for its owner's first single sign-on."""
+    return f"?{username}"
+
+
 def find_by_subject(connection: Connection, subject: str) -> AnyRow | None:
     return connection.execute(select(staff).where(staff.c.oidc_subject == subject)).one_or_none()
 

@@ -52,6 +52,11 @@ MAY: dict[str, set[str]] = {
     "POST /v1/understand": {*STAFF, B},
     "POST /v1/staff/login": EVERYBODY,
     "POST /v1/staff/logout": EVERYBODY,
+    "GET /v1/staff/oidc": EVERYBODY,
+    # Answer 404 to everybody where no provider is set up: tests/api/test_oidc.py.
+    "GET /v1/staff/oidc/login": EVERYBODY,
+    "GET /v1/staff/oidc/callback": EVERYBODY,
+    "GET /v1/staff/oidc/logout": EVERYBODY,
     "GET /v1/staff/me": STAFF,
     "POST /v1/staff/me/password": STAFF,
     "GET /v1/staff/me/sessions": STAFF,
@@ -69,6 +74,8 @@ MAY: dict[str, set[str]] = {
     "POST /v1/incidents/import": {S, M},
     "GET /v1/incidents/{incident_no}": STAFF,
     "PATCH /v1/incidents/{incident_no}": {S, M},
+    "POST /v1/incidents/{incident_no}/confirm": {S, M},
+    "POST /v1/incidents/{incident_no}/dismiss": {S, M},
     "GET /v1/staff": {S, U, M},
     "POST /v1/staff": {M},
     "PATCH /v1/staff/{username}": {M},
@@ -90,7 +97,7 @@ IDS = {"ticket_no": "TS000", "conversation_id": "{conversation}", "code": "YT001
        "username": "nobody-of-this-name", "session_id": "0" * 16}  # fmt: skip
 
 # What an allowed caller gets for an empty or made-up request: never a refusal for lack of rights.
-LET_IN = {200, 201, 202, 204, 307, 404, 405, 409, 422, 503}
+LET_IN = {200, 201, 202, 204, 303, 307, 404, 405, 409, 422, 503}
 
 # Where rights are looked at after the body.
 BODIES: dict[str, dict[str, Any]] = {
