@@ -5,7 +5,7 @@ BOT_PYTHON := PYTHONPATH=bot/stand_ins:. OMP_NUM_THREADS=1 bot/.venv/bin/python
 FILE ?= ../shared/labels/dev.jsonl
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test lint format train understand evaluate bench chaos rotate-keys anonymise audit-verify reindex lock spacy-model clean
+.PHONY: help setup run test lint format train understand evaluate bench chaos rotate-keys anonymise audit-verify reindex backup restore lock spacy-model clean
 
 help: ## 列出所有命令
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -48,6 +48,13 @@ bench: setup ## 与原装 Rasa 中文流水线同场比较速度（约 40 分钟
 
 rotate-keys: ## 更换个人信息的加密密钥（服务可以照常运行；中断后再运行一次即可）
 	@$(VENV)/python -m api.commands.rotate_keys $(ARGS)
+
+backup: ## 备份数据库和材料（服务可以照常运行）；TO=目录
+	@$(VENV)/python -m api.commands.backup $(if $(TO),--to $(TO))
+
+restore: ## 恢复备份（先停止服务）：make restore FILE=备份文件；FORCE=1 换掉现有数据
+	@test "$(origin FILE)" = "command line" || { echo "请写明恢复哪个文件：make restore FILE=备份文件" >&2; exit 1; }
+	@$(VENV)/python -m api.commands.restore $(FILE) $(if $(FORCE),--force)
 
 reindex: ## 补齐工单的检索索引；ALL=1 丢掉重建
 	@$(VENV)/python -m api.commands.reindex $(if $(ALL),--all)

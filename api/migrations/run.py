@@ -36,6 +36,10 @@ def is_modelled(thing: object, name: str | None, *_: object) -> bool:
     return not (name or "").startswith(("search_fts", "ix_search_tokens_tokens"))
 
 
+def script_location() -> Path:
+    return _HERE
+
+
 def configuration(connection: Connection) -> Config:
     config = Config()
     config.set_main_option("script_location", str(_HERE))
