@@ -35,7 +35,7 @@ class PasswordChangeRequiredError(ApiError):
     """An administrator gave this password; its owner has to choose one first."""
 
     status: ClassVar[int] = 403
-    code, message = "password_change_required", "这是一次性密码，请先设置自己的新密码（POST /v1/staff/me/password）。"
+    code, message = "password_change_required", "这是一次性密码，请先设置自己的新密码，再做别的。"
 
 
 async def find_principal(request: Request, *, touch: bool = True) -> Principal | None:

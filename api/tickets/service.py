@@ -90,7 +90,8 @@ class Tickets:
             self.ctx.bus.publish(topic, *said, event)
 
     def _file(self, connection: Connection, body: TicketIn, *, key: str, by: Principal) -> Filed:
-        fingerprint = hashlib.sha256(body.model_dump_json().encode()).hexdigest()
+        # Without defaults: a field that a later version adds does not make a repeated call another one.
+        fingerprint = hashlib.sha256(body.model_dump_json(exclude_defaults=True).encode()).hexdigest()
         scope = by.id
         if (known := repository.find_key(connection, scope, key)) is not None:
             if known.request_hash != fingerprint:

@@ -224,7 +224,9 @@ def plain_states() -> tuple[str, ...]:
     rows = product(State, Nature, (None, NOW))
     return tuple(
         dict.fromkeys(
-            views.plain_state(SimpleNamespace(state=state, nature=nature, review_requested_at=review))  # type: ignore[arg-type]
+            views.plain_state(
+                SimpleNamespace(state=state, nature=nature, review_requested_at=review, awaited="转账凭证的照片")  # type: ignore[arg-type]
+            )
             for state, nature, review in rows
         )
     )
