@@ -229,7 +229,7 @@ async def test_a_review_opens_the_case_again(bridge: Bridge, number: str, close:
     assert told.json()["state_text"] == "您的核查申请已收到，正在重新核查。"
     after = (await bridge.http.get(f"/v1/tickets/{number}", headers=bridge.key())).json()
     assert (after["resolved_at"], after["closed_at"], after["overdue"]) == (None, None, False)
-    assert [clock["overdue"] for clock in after["clocks"]] == [False, False]
+    assert not any(clock["overdue"] for clock in after["clocks"])
     assert after["due_at"] > before["due_at"]
     assert after["clock_basis"].startswith("15日：本行约定（客户申请核查）")
     (review,) = after["promises"]
