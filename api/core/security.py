@@ -51,7 +51,10 @@ class Principal:
 
     @property
     def sees_everything(self) -> bool:
-        return self.role in (Role.SUPERVISOR, Role.AUDITOR, Role.ADMIN, Role.INTERNAL)
+        """Sealed matters of every unit among it; a supervisor of certain units sees those."""
+        return self.role in (Role.AUDITOR, Role.ADMIN, Role.INTERNAL) or (
+            self.role is Role.SUPERVISOR and not self.units
+        )
 
 
 def new_id() -> str:

@@ -1,4 +1,4 @@
-"""Who may see a ticket: staff by its seal, customers by the last digits of their phone."""
+"""Who stands aside from a ticket, and how customers prove that one is theirs. What staff may see: repository.visible_to."""
 
 from api.core.models import AnyRow
 from api.core.security import Principal, Role, same_secret
@@ -6,15 +6,6 @@ from api.tickets.errors import PublicTicketNotFoundError
 
 # Who still sees a closed ticket whose use is restricted: storing it is all that others may do with it.
 KEEPERS = frozenset({Role.AUDITOR, Role.ADMIN})
-
-
-def may_see(by: Principal, ticket: AnyRow) -> bool:
-    """A sealed matter is its unit's and theirs who see everything, but never theirs whom it is about."""
-    if ticket.processing_restricted_at is not None and ticket.closed_at is not None and by.role not in KEEPERS:
-        return False
-    if not ticket.restricted:
-        return True
-    return (by.sees_everything or ticket.route in by.units) and not is_recused(by, ticket)
 
 
 def is_recused(by: Principal, ticket: AnyRow) -> bool:

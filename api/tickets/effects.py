@@ -12,7 +12,6 @@ from api.core.errors import invalid
 from api.core.redaction import masked_phone
 from api.core.security import Role
 from api.tickets import handing, joining, repository, stages, terms
-from api.tickets.access import may_see
 from api.tickets.errors import EventInvalidError
 from api.tickets.lifecycle import OPEN_STATES, EventType, PromiseKind
 from api.tickets.numbers import normal_number
@@ -71,8 +70,8 @@ def _urge(step: Step) -> Effect:
 
 
 def _merge(step: Step) -> Effect:
-    into = repository.find(step.connection, normal_number(step.event.into or "") or "", lock=True)
-    if into is None or into.ticket_no == step.ticket.ticket_no or not may_see(step.by, into):
+    into = repository.find(step.connection, normal_number(step.event.into or "") or "", lock=True, seen_by=step.by)
+    if into is None or into.ticket_no == step.ticket.ticket_no:
         raise EventInvalidError("请给出要并入的另一张工单号（into）。")
     if into.restricted != step.ticket.restricted:
         raise EventInvalidError("保密的工单不能和不保密的合并：那样会让不该知道的人知道。")

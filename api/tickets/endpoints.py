@@ -17,7 +17,6 @@ from api.core.paging import BadCursorError, decode_cursor, encode_cursor
 from api.core.principals import AnyStaff, StaffOrBot, allowed
 from api.core.security import Principal, Role
 from api.tickets import repository, traces, views
-from api.tickets.access import may_see
 from api.tickets.errors import IdempotencyKeyRequiredError, TicketNotFoundError
 from api.tickets.events import apply
 from api.tickets.evidence import repository as evidence
@@ -192,8 +191,8 @@ async def read_ticket(request: Request, staff: AnyStaff, ticket_no: str) -> Resp
     now, number = ctx.clock.now(), normal_number(ticket_no) or ticket_no
 
     def read(connection: Connection) -> dict[str, Any]:
-        row = repository.find(connection, number)
-        if row is None or not may_see(staff, row):
+        row = repository.find(connection, number, seen_by=staff)
+        if row is None:
             raise TicketNotFoundError
         traces.read(connection, by=staff, ticket=row, now=now)
         return _detail(connection, row, now, staff, service(request))

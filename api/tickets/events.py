@@ -12,7 +12,7 @@ from api.core.errors import ApiError, ForbiddenError
 from api.core.models import AnyRow
 from api.core.security import Principal, Role
 from api.tickets import joining, repository
-from api.tickets.access import check_tail, may_see
+from api.tickets.access import check_tail
 from api.tickets.effects import EFFECTS
 from api.tickets.errors import IdempotencyConflictError, TicketNotFoundError
 from api.tickets.lifecycle import EVENT_LABELS, EventType, State, after, audience_of, check_allowed, may, moments
@@ -57,8 +57,8 @@ def _apply(
     tickets: Tickets, connection: Connection, ticket_no: str, event: EventIn, key: str | None, by: Principal
 ) -> Applied:
     number = normal_number(ticket_no) or ticket_no
-    ticket = repository.find(connection, number, lock=True)
-    if ticket is None or not may_see(by, ticket):
+    ticket = repository.find(connection, number, lock=True, seen_by=by)
+    if ticket is None:
         raise TicketNotFoundError
     if by.role is Role.INTERNAL and event.phone_tail is not None:
         check_tail(ticket.phone, event.phone_tail)

@@ -21,13 +21,14 @@ from sqlalchemy import (
     not_,
     or_,
     select,
+    true,
     update,
 )
 from sqlalchemy.dialects import postgresql, sqlite
 
 from api.core import audit
 from api.core.models import AnyRow, counters, staff
-from api.core.security import Principal
+from api.core.security import Principal, Role
 from api.tickets.access import KEEPERS
 from api.tickets.lifecycle import RUNNING_STATES, PromiseKind, State
 from api.tickets.models import idempotency, promises, ticket_events, tickets
@@ -109,8 +110,13 @@ def next_version(connection: Connection, ticket_no: str) -> int:
     return int(connection.execute(counted).scalar_one())
 
 
-def find(connection: Connection, ticket_no: str, *, lock: bool = False) -> AnyRow | None:
+def find(
+    connection: Connection, ticket_no: str, *, lock: bool = False, seen_by: Principal | None = None
+) -> AnyRow | None:
+    """None also when it is hidden from `seen_by`; without one it is the system itself that looks."""
     statement = _ONE.with_for_update() if lock else _ONE
+    if seen_by is not None:
+        statement = statement.where(visible_to(seen_by))
     return connection.execute(statement, {"ticket_no": ticket_no}).one_or_none()
 
 
@@ -192,12 +198,17 @@ def is_visible(connection: Connection, principal: Principal, ticket_no: str) -> 
 
 
 def visible_to(principal: Principal) -> ColumnElement[bool]:
-    """access.may_see in SQL."""
+    """What this caller may know of, as the one condition that every list, look-up and write asks with.
+
+    A sealed matter is its unit's and theirs who see everything, but never theirs whom it is about. Back office staff who
+    belong to units see what these handle or get a copy of, what is their own, and what is about them (they may still be
+    heard); agents find every other matter, because any customer may call them.
+    """
     in_use = or_(_t.processing_restricted_at.is_(None), _t.closed_at.is_(None))
     sealed_to_us = not_(is_about(principal))
     if not principal.sees_everything:
         sealed_to_us = and_(_t.route.in_(principal.units), sealed_to_us)
-    not_sealed = or_(_t.restricted.is_(False), sealed_to_us)
+    not_sealed = or_(and_(_t.restricted.is_(False), _in_reach(principal)), sealed_to_us)
     return not_sealed if principal.role in KEEPERS else and_(in_use, not_sealed)
 
 
@@ -207,6 +218,21 @@ class Page:
 
     rows: list[AnyRow]
     next: int | None
+
+
+def _in_reach(principal: Principal) -> ColumnElement[bool]:
+    if principal.role not in (Role.HANDLER, Role.SUPERVISOR) or not principal.units:
+        return true()
+    units, copied = principal.units, cast(_t.copied, String)
+    return or_(
+        _t.route.in_(units),
+        _t.responsible.in_((*units, principal.id)),
+        _t.sent_by.in_(units),
+        _t.owner == principal.id,
+        _t.operator_id == principal.id,
+        is_about(principal),
+        *(copied.contains(json.dumps(unit), autoescape=True) for unit in units),
+    )
 
 
 def page(

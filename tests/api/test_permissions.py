@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from itertools import count
 from typing import Any
 
 import pytest
@@ -185,8 +186,11 @@ def test_every_scope_opens_something() -> None:
 # Objects
 
 
+_NUMBER = count()
+
+
 async def key_of(bridge: Bridge, role: str, *units: str) -> dict[str, str]:
-    body = {"name": f"{role}-{len(units)}-{abs(hash(units))}", "role": role, "units": list(units)}
+    body = {"name": f"{role}-{next(_NUMBER)}", "role": role, "units": list(units)}
     made = await bridge.http.post("/v1/api-keys", json=body, headers=bridge.key())
     assert made.status_code == 201, made.text
     return {"X-API-Key": made.json()["key"]}
@@ -205,6 +209,49 @@ async def sees(bridge: Bridge, key: dict[str, str], number: str) -> bool:
     }
     assert len(found) == 1, (read.text, written.text)
     return found.pop()
+
+
+@pytest.mark.parametrize(
+    ("role", "units", "may"),
+    [
+        ("handler", [], True),
+        ("handler", ["网点负责人"], True),
+        ("handler", ["科技部", "网点负责人"], True),
+        ("handler", ["科技部"], False),
+        ("supervisor", [], True),
+        ("supervisor", ["网点负责人"], True),
+        ("supervisor", ["科技部"], False),
+        ("agent", ["科技部"], True),
+    ],
+)
+async def test_who_belongs_to_units_sees_what_these_handle(
+    bridge: Bridge, role: str, units: list[str], may: bool
+) -> None:
+    filed = (await bridge.file()).json()
+    assert filed["route"] == "网点负责人"
+    assert await sees(bridge, await key_of(bridge, role, *units), filed["ticket_no"]) is may
+
+
+async def test_a_copy_lets_the_unit_read(bridge: Bridge) -> None:
+    filed = (await bridge.file(cause_l1="C1", level=4)).json()
+    number = filed["ticket_no"]
+    copied = (await bridge.http.get(f"/v1/tickets/{number}", headers=bridge.key())).json()["copied"]
+    assert copied
+    assert await sees(bridge, await key_of(bridge, "handler", copied[0]), number)
+
+
+async def test_what_somebody_filed_or_owns_stays_theirs(bridge: Bridge) -> None:
+    key = await key_of(bridge, "handler", "科技部")
+    own = (await bridge.file(headers=key)).json()
+    assert own["route"] != "科技部"
+    assert await sees(bridge, key, own["ticket_no"])
+    other = (await bridge.file(phone="13900000001")).json()["ticket_no"]
+    assert not await sees(bridge, key, other)
+    me = (await bridge.http.get("/v1/staff/me", headers=key)).json()["username"]
+    event = {"type": "assign", "owner": me}
+    assigned = await bridge.http.post(f"/v1/tickets/{other}/events", json=event, headers=bridge.key("supervisor"))
+    assert assigned.status_code == 201, assigned.text
+    assert await sees(bridge, key, other)
 
 
 async def test_a_sealed_ticket_is_only_its_units(bridge: Bridge) -> None:

@@ -18,7 +18,6 @@ from api.core.models import AnyRow
 from api.core.security import Principal, Role, new_id
 from api.tickets import joining, traces
 from api.tickets import repository as tickets_sql
-from api.tickets.access import may_see
 from api.tickets.errors import TicketNotFoundError
 from api.tickets.evidence import repository
 from api.tickets.evidence.errors import (
@@ -223,8 +222,8 @@ class Evidence:
     @staticmethod
     def visible(connection: Connection, ticket_no: str, by: Principal, *, lock: bool = False) -> AnyRow:
         """Raises TicketNotFoundError for an unknown ticket and for one that is hidden from this caller."""
-        ticket = tickets_sql.find(connection, normal_number(ticket_no) or ticket_no, lock=lock)
-        if ticket is None or not may_see(by, ticket):
+        ticket = tickets_sql.find(connection, normal_number(ticket_no) or ticket_no, lock=lock, seen_by=by)
+        if ticket is None:
             raise TicketNotFoundError
         return ticket
 

@@ -73,7 +73,7 @@ def _page(connection: Connection, sieve: repository.Sieve, *, after: int, limit:
 
 
 def _sealed_units(system: Principal, asked: list[str]) -> list[str]:
-    return [unit for unit in asked if system.sees_everything or unit == system.unit]
+    return [unit for unit in asked if system.sees_everything or unit in system.units]
 
 
 @router.post("/v1/handoff/ack", response_model=AckOut)
@@ -92,7 +92,7 @@ async def acknowledge_event(request: Request, system: System, body: AckIn) -> Re
 
 def _acknowledge(connection: Connection, ctx: Context, system: Principal, body: AckIn) -> AckOut:
     row = repository.find(connection, body.event_id)
-    if row is None or not (row.seal is None or system.sees_everything or row.seal == system.unit):
+    if row is None or not (row.seal is None or system.sees_everything or row.seal in system.units):
         raise EventNotFoundError
     now = ctx.clock.now()
     ticket = tickets.find(connection, row.ticket_no, lock=True)

@@ -8,10 +8,10 @@ from sqlalchemy import ColumnElement, Connection, case, func, insert, or_, selec
 
 from api.core.models import AnyRow
 from api.core.security import Principal
-from api.tickets.access import may_see
 from api.tickets.lifecycle import OPEN_STATES
 from api.tickets.links.models import ticket_links
 from api.tickets.models import tickets
+from api.tickets.repository import visible_to
 from api.tickets.similarity import Reason
 
 _CANDIDATES = 20  # open tickets of one customer that are looked at, newest first; each story has to be decrypted
@@ -20,11 +20,7 @@ _SHOWN = 50
 _t = tickets.c
 _l = ticket_links.c
 
-# With what access.may_see asks for.
-_OTHER = (
-    _t.ticket_no, _t.state, _t.cause_l1, _t.cause_l2, _t.restricted, _t.route, _t.closed_at, _t.processing_restricted_at,
-    _t.recused_persons, _t.recused_units,
-)  # fmt: skip
+_OTHER = (_t.ticket_no, _t.state, _t.cause_l1, _t.cause_l2)
 
 
 def one_at_a_time(connection: Connection, phones: Sequence[str], conversation_id: str | None) -> None:
@@ -75,7 +71,6 @@ def links_of(connection: Connection, ticket_no: str, by: Principal) -> list[AnyR
     found = (
         select(_l.kind, _l.reasons, _l.created_at, *_OTHER)
         .join(tickets, _t.ticket_no == other)
-        .where(or_(_l.ticket_no == ticket_no, _l.other_no == ticket_no))
+        .where(or_(_l.ticket_no == ticket_no, _l.other_no == ticket_no), visible_to(by))
     )
-    rows = connection.execute(found.order_by(_l.id).limit(_SHOWN))
-    return [row for row in rows if may_see(by, row)]
+    return list(connection.execute(found.order_by(_l.id).limit(_SHOWN)))

@@ -12,7 +12,7 @@ from api.core.clock import rfc3339
 from api.core.context import context
 from api.core.principals import allowed
 from api.core.security import Principal, Role
-from api.tickets.access import may_see
+from api.tickets import repository as tickets
 from api.tickets.errors import TicketNotFoundError
 from api.tickets.numbers import normal_number
 from api.tickets.privacy import consent, repository
@@ -103,8 +103,8 @@ async def withdraw_for_customer(request: Request, by: Desk, ticket_no: str, body
     talks = persons(request).ending.talks
 
     def work(connection: Connection) -> dict[str, Any]:
-        row = repository.locked(connection, normal_number(ticket_no) or ticket_no)
-        if row is None or not may_see(by, row):
+        row = tickets.find(connection, normal_number(ticket_no) or ticket_no, lock=True, seen_by=by)
+        if row is None:
             raise TicketNotFoundError
         return withdraw(
             connection,
