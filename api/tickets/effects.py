@@ -11,13 +11,12 @@ from pydantic import ValidationError
 from api.core.errors import invalid
 from api.core.redaction import masked_phone
 from api.core.security import Role
-from api.tickets import handing, joining, repository, stages, terms
+from api.tickets import handing, joining, merging, repository, stages, terms
 from api.tickets.errors import EventInvalidError
 from api.tickets.lifecycle import OPEN_STATES, EventType, PromiseKind
-from api.tickets.numbers import normal_number
 from api.tickets.promises import Promise
 from api.tickets.schemas import CORRECTABLE, TELLABLE, TicketIn
-from api.tickets.service import plain_phone, record
+from api.tickets.service import plain_phone
 from api.tickets.step import Effect, Step, as_kept, needed_text
 
 _NEVER_EMPTY = ("nature", "cause_l1", "summary")
@@ -67,28 +66,6 @@ def _urge(step: Step) -> Effect:
     count = step.ticket.urged_count + 1
     text = as_kept(step, step.event.text or "") or None
     return {"urged_count": count}, {"text": text, "count": count, "from_customer": step.event.from_customer or None}
-
-
-def _merge(step: Step) -> Effect:
-    into = repository.find(step.connection, normal_number(step.event.into or "") or "", lock=True, seen_by=step.by)
-    if into is None or into.ticket_no == step.ticket.ticket_no:
-        raise EventInvalidError("请给出要并入的另一张工单号（into）。")
-    if into.restricted != step.ticket.restricted:
-        raise EventInvalidError("保密的工单不能和不保密的合并：那样会让不该知道的人知道。")
-    if into.state not in OPEN_STATES:
-        raise EventInvalidError("要并入的工单已经结束，请选一张办理中的工单。")
-    repository.move_promises(step.connection, step.ticket.ticket_no, into.ticket_no)
-    repository.change(step.connection, into.ticket_no, {"repeat_count": into.repeat_count + 1, "updated_at": step.now})
-    record(
-        step.connection,
-        ticket_no=into.ticket_no,
-        kind=EventType.MERGE,
-        by=step.by,
-        data={"from": step.ticket.ticket_no},
-        now=step.now,
-        ticket=into._asdict(),
-    )
-    return {"parent_ticket": into.ticket_no}, {"into": into.ticket_no}
 
 
 def _correct(step: Step) -> Effect:
@@ -149,7 +126,8 @@ EFFECTS: Mapping[EventType, Callable[[Step], Effect]] = {
     **stages.EFFECTS,
     **terms.EFFECTS,
     EventType.COMMENT: _comment,
-    EventType.MERGE: _merge,
+    EventType.MERGE: merging.merge,
+    EventType.SPLIT: merging.split,
     EventType.CORRECT: _correct,
     EventType.URGE: _urge,
 }

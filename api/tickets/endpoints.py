@@ -231,4 +231,5 @@ def _detail(
     files = [staff_item(one) for one in evidence.of_ticket(connection, row.ticket_no)]
     related = [views.link_item(link, taxonomy) for link in links.links_of(connection, row.ticket_no, principal)]
     consents = consent.shown(connection, row)
-    return {**shown, "consents": consents, "attachments": files, "related": related}
+    merged = [views.merged_item(one) for one in repository.merged_into(connection, row.ticket_no, principal)]
+    return {**shown, "consents": consents, "attachments": files, "related": related, "merged_from": merged}

@@ -16,6 +16,7 @@ from api.tickets.access import check_tail
 from api.tickets.effects import EFFECTS
 from api.tickets.errors import IdempotencyConflictError, TicketNotFoundError
 from api.tickets.lifecycle import EVENT_LABELS, EventType, State, after, audience_of, check_allowed, may, moments
+from api.tickets.merging import also_concerned
 from api.tickets.numbers import normal_number
 from api.tickets.recusal import check_actor
 from api.tickets.schemas import EventIn
@@ -57,6 +58,8 @@ def _apply(
     tickets: Tickets, connection: Connection, ticket_no: str, event: EventIn, key: str | None, by: Principal
 ) -> Applied:
     number = normal_number(ticket_no) or ticket_no
+    if (other := also_concerned(event)) is not None:
+        repository.lock(connection, (number, other))
     ticket = repository.find(connection, number, lock=True, seen_by=by)
     if ticket is None:
         raise TicketNotFoundError

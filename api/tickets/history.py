@@ -6,7 +6,7 @@ starts again), an approved extension, another complexity, a ticket opened again.
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from api.tickets.lifecycle import RUNNING_STATES, Entry, EventType, State, course_of
@@ -23,7 +23,7 @@ _VOID = (State.WITHDRAWN, State.MERGED, State.REJECTED_NOT_COMPLAINT)
 # Of tickets that are older than policies with a number.
 FIRST_POLICY = 1
 
-_RESTART, _EXTEND, _CLASSIFY, _REOPEN = "restart", "extend", "classify", "reopen"
+_RESTART, _EXTEND, _CLASSIFY, _REOPEN, _MERGE = "restart", "extend", "classify", "reopen", "merge"
 _RENEWED_BY: Mapping[Kind, tuple[str, ...]] = {
     "first_contact": (_REOPEN,),
     "decision": (_RESTART, _EXTEND, _CLASSIFY, _REOPEN),
@@ -91,8 +91,11 @@ class Run:
 def run_of(kind: Kind, history: History) -> Run:
     """The run that a clock is in."""
     run = Run(kind, 1, history.created_at, history.created_at, _policy(history.entries[:1], history))
-    for entry in history.entries:
+    for entry in _standing(history.entries):
         cause = _cause(entry)
+        if cause == _MERGE:
+            run = _with_merged(run, entry)
+            continue
         if cause == _CLASSIFY:
             run = replace(run, complexity=entry.data["complexity"])
         if cause not in _RENEWED_BY[kind]:
@@ -104,6 +107,26 @@ def run_of(kind: Kind, history: History) -> Run:
             policy, review = _policy([entry], history), entry.type == EventType.REVIEW
             run = replace(run, start=entry.created_at, extended_days=0, policy=policy, review=review)
     return run
+
+
+def _standing(entries: Sequence[Entry]) -> Iterator[Entry]:
+    """Without what was split off again: the other matter's dates and facts count there and not here."""
+    gone: set[int] = set()
+    for place, entry in enumerate(entries):
+        if entry.type != EventType.SPLIT or "ticket_no" not in entry.data:
+            continue
+        number, seq = entry.data["ticket_no"], entry.data.get("entry")
+        merged = [at for at in range(place) if entries[at].data.get("from") == number and at not in gone]
+        gone.update([seq - 1] if seq else merged[-1:])
+    return (entry for place, entry in enumerate(entries) if place not in gone)
+
+
+def _with_merged(run: Run, entry: Entry) -> Run:
+    """The earliest date of both tickets holds."""
+    start, extended = datetime.fromisoformat(entry.data["received"]), entry.data.get("extended_days", 0)
+    if start + timedelta(days=extended) >= run.start + timedelta(days=run.extended_days):
+        return run
+    return replace(run, number=run.number + 1, since=entry.created_at, start=start, extended_days=extended)
 
 
 def levels(history: History, start: datetime) -> list[tuple[datetime, int]]:
@@ -155,6 +178,8 @@ def _cause(entry: Entry) -> str | None:
     """Why an entry sets a date anew, if it does."""
     if entry.data.get("clock_restarted"):
         return _RESTART
+    if entry.type == EventType.MERGE and "received" in entry.data:
+        return _MERGE
     return {EventType.EXTEND: _EXTEND, EventType.CLASSIFY: _CLASSIFY, EventType.REOPEN: _REOPEN}.get(
         EventType(entry.type)
     )

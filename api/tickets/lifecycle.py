@@ -84,6 +84,7 @@ class EventType(StrEnum):
     REOPEN = "reopen"
     WITHDRAW = "withdraw"
     MERGE = "merge"
+    SPLIT = "split"
     CORRECT = "correct"
     URGE = "urge"
     REVIEW = "review"
@@ -98,7 +99,7 @@ _T, _S = EventType, State
 EVENT_LABELS: Mapping[EventType, str] = {
     _T.CREATE: "登记", _T.ACCEPT: "受理", _T.REJECT: "退回", _T.ASSIGN: "转派", _T.INVESTIGATE: "开始核查", _T.WAIT: "等待",
     _T.RESUME: "恢复办理", _T.COMMENT: "备注", _T.CONTACT: "联系客户", _T.EXTEND: "延期", _T.ASSESS: "认定", _T.RESOLVE: "答复",
-    _T.CLOSE: "办结", _T.NOT_COMPLAINT: "不按投诉办理", _T.REOPEN: "重新打开", _T.WITHDRAW: "撤回", _T.MERGE: "合并",
+    _T.CLOSE: "办结", _T.NOT_COMPLAINT: "不按投诉办理", _T.REOPEN: "重新打开", _T.WITHDRAW: "撤回", _T.MERGE: "合并", _T.SPLIT: "拆出",
     _T.CORRECT: "更正", _T.URGE: "催办", _T.REVIEW: "申请核查", _T.RECEIPT: "对方签收", _T.EVIDENCE: "补充材料",
     _T.CLASSIFY: "认定复杂程度", _T.RECOUNT: "重新计算时限", _T.RECUSE: "回避",
 }  # fmt: skip
@@ -118,10 +119,10 @@ class PromiseKind(StrEnum):
 
 _ALWAYS = (_T.COMMENT,)
 _RUNNING = (
-    *_ALWAYS, _T.ASSIGN, _T.CONTACT, _T.EXTEND, _T.CLASSIFY, _T.ASSESS, _T.NOT_COMPLAINT, _T.WITHDRAW, _T.MERGE, _T.CORRECT,
-    _T.URGE, _T.RECUSE,
+    *_ALWAYS, _T.ASSIGN, _T.CONTACT, _T.EXTEND, _T.CLASSIFY, _T.ASSESS, _T.NOT_COMPLAINT, _T.WITHDRAW, _T.MERGE, _T.SPLIT,
+    _T.CORRECT, _T.URGE, _T.RECUSE,
 )  # fmt: skip
-_ENDED = (*_ALWAYS, _T.ASSESS, _T.REOPEN)
+_ENDED = (*_ALWAYS, _T.ASSESS, _T.REOPEN, _T.SPLIT)
 
 _ALLOWED: Mapping[State, tuple[EventType, ...]] = {
     _S.NEW: (_T.ACCEPT, _T.REJECT, *_RUNNING),
@@ -219,7 +220,7 @@ def after(state: State, event: EventType, told: Mapping[str, Any], outcome: str 
     """The state after an event that was allowed.
 
     `told` is what the thread tells of it, `outcome` what the ticket was last answered with. `handed_over` in it says that
-    another unit has to accept a running ticket first; `into` that it ended in another one.
+    another unit has to accept a running ticket first; `into` that it ended in another one, `restored` that it left it again.
     """
     if event in _LEADS_TO:
         return _LEADS_TO[event]
@@ -229,6 +230,8 @@ def after(state: State, event: EventType, told: Mapping[str, Any], outcome: str 
         return _WAITING_FOR[told["for"]]
     if event is _T.MERGE and told.get("into"):
         return _S.MERGED
+    if event is _T.SPLIT and told.get("restored"):
+        return _S(told["restored"])
     return _S.NEW if told.get("handed_over") and state in RUNNING_STATES else state
 
 

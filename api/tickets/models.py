@@ -45,7 +45,7 @@ tickets = Table(
     Column("created_at", Instant, nullable=False),
     Column("updated_at", Instant, nullable=False),
     Column("conversation_id", String(64), index=True),
-    Column("parent_ticket", String(32)),
+    Column("parent_ticket", String(32), index=True),
     Column("repeat_count", Integer, nullable=False),
     # Source
     Column("intake_channel", String(16), nullable=False),

@@ -120,6 +120,22 @@ def find(
     return connection.execute(statement, {"ticket_no": ticket_no}).one_or_none()
 
 
+def lock(connection: Connection, numbers: Iterable[str]) -> None:
+    """In the order of their numbers, whatever order they are named in; SQLite has one writer anyway."""
+    if connection.dialect.name == "postgresql":
+        wanted = select(_t.ticket_no).where(_t.ticket_no.in_(set(numbers))).order_by(_t.ticket_no)
+        connection.execute(wanted.with_for_update()).all()
+
+
+def merged_into(connection: Connection, ticket_no: str, by: Principal | None = None) -> list[AnyRow]:
+    """What was merged into a ticket (and this caller may see), in the order of receipt."""
+    shown = [_t[name] for name in ("ticket_no", "created_at", "nature", "summary", "level_peak", "version")]
+    mine = [_t.parent_ticket == ticket_no, _t.state == State.MERGED]
+    if by is not None:
+        mine.append(visible_to(by))
+    return list(connection.execute(select(*shown).where(*mine).order_by(_t.id)))
+
+
 def newest_of(connection: Connection, conversation_id: str) -> str | None:
     """The number of the ticket that was filed last from a conversation."""
     mine = select(_t.ticket_no).where(_t.conversation_id == conversation_id).order_by(_t.id.desc()).limit(1)
@@ -150,10 +166,18 @@ def keep_promise(connection: Connection, ticket_no: str, kind: PromiseKind, now:
     return connection.execute(update(promises).where(*mine).values(met_at=now)).rowcount > 0
 
 
-def move_promises(connection: Connection, ticket_no: str, into: str) -> None:
-    """What was promised in a ticket that ends by merging is owed in the other one."""
+def move_promises(connection: Connection, ticket_no: str, into: str) -> list[int]:
+    """What was promised in a ticket that ends by merging is owed in the other one; which they were."""
     mine = (promises.c.ticket_no == ticket_no, promises.c.met_at.is_(None))
-    connection.execute(update(promises).where(*mine).values(ticket_no=into))
+    return list(
+        connection.execute(update(promises).where(*mine).values(ticket_no=into).returning(promises.c.id)).scalars()
+    )
+
+
+def return_promises(connection: Connection, ids: Sequence[int], ticket_no: str, to: str) -> None:
+    """Those that moved and are still owed; one that was kept meanwhile stays where it was kept."""
+    moved = (promises.c.id.in_(ids), promises.c.ticket_no == ticket_no, promises.c.met_at.is_(None))
+    connection.execute(update(promises).where(*moved).values(ticket_no=to))
 
 
 def keep_rating(connection: Connection, conversation_id: str, rating: dict[str, Any]) -> None:

@@ -102,6 +102,9 @@ class EventIn(Frozen):
     root_cause: Annotated[str, StringConstraints(max_length=2000)] | None = None
     corrective_action: Annotated[str, StringConstraints(max_length=2000)] | None = None
     into: Annotated[str, StringConstraints(max_length=32)] | None = None
+    # What to split off: a ticket that was merged, or the number of the entry that tells a joined repeat.
+    ticket_no: Annotated[str, StringConstraints(max_length=32)] | None = None
+    entry: Annotated[int, Field(ge=1, le=2**31)] | None = None
     waits_for: Literal["customer", "third_party"] | None = Field(default=None, alias="for")
     validity: Validity | None = None
     # The version of the ticket that was looked at: when it has moved on since, nothing happens.

@@ -35,6 +35,11 @@ from api.tickets.timekeeping import Timekeeper
 from contract.playbook import Playbook
 
 _UNKNOWN_CAUSE = "C99"
+# What a repeat tells of itself beside its words, so that it can be taken out again.
+_FILED = (
+    "cause_l1", "cause_l2", "branch", "branch_name", "product", "amount", "event_time", "event_time_text", "request",
+    "staff_described", "nature", "intake_channel", "conversation_id",
+)  # fmt: skip
 _SUMMARY = 120  # characters; one line on the desk
 
 # Gives the values behind a conversation's placeholders; set by the app, because this room does not know that one.
@@ -236,6 +241,14 @@ class Tickets:
         rows = links.candidates(connection, phones, talk, natures=natures, sealed=values["restricted"])
         return joining.found(rows, values, phones)
 
+    def file_apart(
+        self, connection: Connection, draft: TicketIn, entry: AnyRow, *, by: Principal, now: datetime
+    ) -> str:
+        """A repeat that had joined a ticket, as one of its own: received when its entry was made, with the dates of that day."""
+        values = self._values(connection, draft, by=by, now=entry.created_at)
+        talk = (entry.data.get("filed") or {}).get("conversation_id")
+        return self._create(connection, {**values, "conversation_id": talk}, by, now)
+
     def _create(self, connection: Connection, values: dict[str, Any], by: Principal, now: datetime) -> str:
         number = repository.next_number(connection, f"ticket:{now:%Y%m%d}")
         ticket_no = ticket_number(now.date(), number)
@@ -263,7 +276,8 @@ class Tickets:
         changes, new = self.join(connection, same, values, now)
         counted = {"repeat_count": same.repeat_count + 1, "level_peak": peak, "updated_at": now}
         wanted = {"callback_wanted": same.callback_wanted or values["callback_wanted"]}
-        told = {"narrative_raw": values["narrative_raw"], "level": values["level_peak"], **new}
+        filed = {name: values[name] for name in _FILED if values[name] is not None}
+        told = {"narrative_raw": values["narrative_raw"], "level": values["level_peak"], "filed": filed, **new}
         repository.promise(connection, ticket_no, promised_at_filing(values), now)
         self.enter(connection, same, EventType.MERGE, {**changes, **counted, **wanted}, told, by=by, now=now)
         if new:

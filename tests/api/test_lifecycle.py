@@ -61,6 +61,7 @@ reopen                   .    .    .    .    .    A    A    A    A    A    .
 withdraw                 X    X    X    X    X    X    .    .    .    .    .
 merge into               M    M    M    M    M    .    .    .    .    .    .
 merge from               N    A    I    Wc   Wt   .    .    .    .    .    .
+split                    N    A    I    Wc   Wt   P    Cr   Ce   X    R    .
 correct                  N    A    I    Wc   Wt   P    .    .    .    .    .
 correct unit             N    N    N    N    N    P    .    .    .    .    .
 urge                     N    A    I    Wc   Wt   .    .    .    .    .    .
@@ -129,6 +130,7 @@ review           x     x          x       .       x     x
 reopen           x     x          x       .       x     .
 recuse           x     x          x       .       x     .
 merge            .     x          x       .       x     x
+split            .     x          x       .       x     .
 assign           .     x          x       .       x     .
 accept           .     x          x       .       x     .
 reject           .     x          x       .       x     .
@@ -234,6 +236,8 @@ class Walk(RuleBasedStateMachine):
             told, row.awaited = {"for": waits_for}, "存单照片"
         if event is EventType.RESOLVE:
             told, row.outcome = {"outcome": outcome}, outcome
+        if event is EventType.SPLIT:
+            told = {"ticket_no": "TS1"}
         if event is EventType.MERGE:
             told = {"into" if into else "from": "TS1"}
         row.state = after(row.state, event, told, row.outcome)

@@ -1,0 +1,132 @@
+"""Merging and splitting: nothing of either thread is lost, and what was merged wrongly goes back to where it was.
+
+The merged ticket keeps its number, its thread and its dates; the one it went into shows it. A ticket that took others in does
+not go into a third (there are no chains), so what belongs together is always one step away.
+"""
+
+from typing import Any
+
+from api.core.clock import rfc3339
+from api.core.errors import ApiError
+from api.core.models import AnyRow
+from api.core.redaction import scrub
+from api.tickets import repository
+from api.tickets.errors import EventInvalidError
+from api.tickets.lifecycle import OPEN_STATES, WAITING_STATES, EventType, State, moments, state_of
+from api.tickets.links import repository as links
+from api.tickets.numbers import normal_number
+from api.tickets.schemas import EventIn, TicketIn
+from api.tickets.step import Effect, Step, needed_reason
+
+# Of the ticket that a repeat had joined, what holds for the repeat as well: it is the same customer.
+_PERSON = (
+    "name", "phone", "customer_type", "anonymous", "is_agent", "agent_kind", "authorization", "consent_at", "nature",
+    "cause_l1", "cause_l2", "branch", "branch_name", "product", "intake_channel",
+)  # fmt: skip
+
+
+class MergeRefusedError(ApiError):
+    """Both tickets exist, and still they cannot become one."""
+
+    status, code = 409, "merge_refused"
+
+
+class SplitRefusedError(ApiError):
+    """There is nothing, or nothing any more, to take out here."""
+
+    status, code = 409, "split_refused"
+
+
+def also_concerned(event: EventIn) -> str | None:
+    """The other ticket of an event: whoever applies it locks both in the order of their numbers, so that A into B and B
+    into A at the same moment wait for each other and do not block each other.
+    """
+    return normal_number(event.into or event.ticket_no or "")
+
+
+def merge(step: Step) -> Effect:
+    """The earliest dates of both hold from now on (history.run_of); promises are owed in the other ticket."""
+    connection, ticket = step.connection, step.ticket
+    into = _target(step)
+    told = {
+        "from": ticket.ticket_no,
+        "received": rfc3339(ticket.clock_started_at or ticket.created_at),
+        "extended_days": ticket.extended_days,
+        "level": ticket.level_peak,
+        "promises": repository.move_promises(connection, ticket.ticket_no, into.ticket_no),
+        "text": scrub(step.event.text or "") or None,
+    }
+    peak = max(into.level_peak, ticket.level_peak)
+    counted = {"repeat_count": into.repeat_count + 1, "level_peak": peak, "updated_at": step.now}
+    step.tickets.enter(connection, into, EventType.MERGE, counted, told, by=step.by, now=step.now)
+    return {"parent_ticket": into.ticket_no}, {"into": into.ticket_no}
+
+
+def split(step: Step) -> Effect:
+    """A merged ticket (`ticket_no`) goes on where it was; a joined repeat (`entry`) becomes a ticket of its own."""
+    reason = needed_reason(step, "拆出")
+    if (step.event.ticket_no is None) == (step.event.entry is None):
+        raise EventInvalidError("请给出要拆出的工单号（ticket_no），或者经过的序号（entry），二选一。")
+    if step.event.ticket_no is not None:
+        told: dict[str, Any] = {"ticket_no": _restored(step, reason)}
+    else:
+        told = _taken_out(step, step.event.entry or 0)
+    return {"repeat_count": max(0, step.ticket.repeat_count - 1)}, {**told, "reason": reason}
+
+
+def _target(step: Step) -> AnyRow:
+    ticket = step.ticket
+    into = repository.find(step.connection, normal_number(step.event.into or "") or "", lock=True, seen_by=step.by)
+    if into is None or into.ticket_no == ticket.ticket_no:
+        raise EventInvalidError("请给出要并入的另一张工单号（into）。")
+    if into.state not in OPEN_STATES:
+        raise MergeRefusedError("要并入的工单已经结束，请选一张办理中的工单。")
+    if into.restricted != ticket.restricted:
+        raise EventInvalidError("保密的工单不能和不保密的合并：那样会让不该知道的人知道。")
+    if repository.merged_into(step.connection, ticket.ticket_no):
+        raise MergeRefusedError("这张工单里已经并入了其他工单，请先拆出，或者把对方并入这一张。")
+    return into
+
+
+def _restored(step: Step, reason: str) -> str:
+    """The state that the merged ticket had; its clock follows from its own thread and has run on since its receipt."""
+    connection, parent = step.connection, step.ticket.ticket_no
+    child = repository.find(connection, normal_number(step.event.ticket_no or "") or "", lock=True, seen_by=step.by)
+    if child is None or child.parent_ticket != parent or child.state != State.MERGED:
+        raise SplitRefusedError("这张工单没有并入本工单，请核对工单号。")
+    thread = repository.events_of(connection, child.ticket_no)
+    merged = max(place for place, entry in enumerate(thread) if entry.data.get("into") == parent)
+    state = state_of(thread[:merged])
+    changes = {**moments(child, state, step.now), "state": state, "parent_ticket": None, "updated_at": step.now}
+    if state in WAITING_STATES:
+        changes["awaited"] = [entry.data["reason"] for entry in thread[:merged] if entry.type == EventType.WAIT][-1]
+    told = {"from": parent, "restored": state, "reason": reason}
+    step.tickets.enter(connection, child, EventType.SPLIT, changes, told, by=step.by, now=step.now)
+    entries = repository.events_of(connection, parent)
+    promised = [entry.data.get("promises") or [] for entry in entries if entry.data.get("from") == child.ticket_no]
+    repository.return_promises(connection, promised[-1] if promised else [], parent, child.ticket_no)
+    return str(child.ticket_no)
+
+
+def _taken_out(step: Step, seq: int) -> dict[str, Any]:
+    """Filed as of the day on which it was told: the term is the one it would have had."""
+    thread = repository.events_of(step.connection, step.ticket.ticket_no)
+    entry = next((entry for entry in thread if entry.seq == seq), None)
+    if entry is None or entry.type != EventType.MERGE or "narrative_raw" not in entry.data:
+        raise SplitRefusedError("这条经过不是并入的反映，不能拆出；请核对序号。")
+    if any(other.type == EventType.SPLIT and other.data.get("entry") == seq for other in thread):
+        raise SplitRefusedError("这条反映已经拆出，成了单独的工单。")
+    number = step.tickets.file_apart(step.connection, _draft(step.ticket, entry), entry, by=step.by, now=step.now)
+    links.link(step.connection, number, step.ticket.ticket_no, kind="split", now=step.now)
+    return {"entry": seq, "ticket_no": number}
+
+
+def _draft(ticket: AnyRow, entry: AnyRow) -> TicketIn:
+    """As it was filed; entries of before that was kept have the words, the level and what was new."""
+    filed = entry.data.get("filed") or entry.data.get("facts") or {}
+    person = {name: getattr(ticket, name) for name in _PERSON}
+    words = {"narrative_raw": entry.data["narrative_raw"], "level": entry.data.get("level") or 0}
+    known = {
+        name: value for name, value in filed.items() if name in TicketIn.model_fields and name != "conversation_id"
+    }
+    return TicketIn.model_validate({**person, **known, **words})
