@@ -42,6 +42,7 @@ _LONGEST = 500  # characters of one value; more is told by its digest
 _PAGE = 1000
 # The shortest that is masked has three digits (the number on a card's back).
 _HAS_DIGITS = re.compile(r"(?:[\d零〇一二三四五六七八九幺][ \-.]?){3}")
+_DIGEST = re.compile(r"#[0-9a-f]{16}")
 _UNTOLD = frozenset({"id", "updated_at", "version"})
 
 
@@ -129,8 +130,10 @@ def _plain(value: Any) -> Any:
         return {str(name): _plain(item) for name, item in value.items()}
     if isinstance(value, list | tuple | set | frozenset):
         return [_plain(item) for item in value]
-    plain = to_jsonable_python(value)
-    return _harmless(plain) if isinstance(plain, str) and _HAS_DIGITS.search(plain) else _short(plain)
+    if not isinstance(value, str):
+        return to_jsonable_python(value)
+    text = str(value)
+    return _harmless(text) if _HAS_DIGITS.search(text) and not _DIGEST.fullmatch(text) else _short(text)
 
 
 def _harmless(text: str) -> str:
