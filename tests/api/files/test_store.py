@@ -26,7 +26,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Bucket, P
 
 
 @pytest.fixture(params=["disk", "s3"])
-def store(request: pytest.FixtureRequest, tmp_path: Path) -> Store:
+def shelf(request: pytest.FixtureRequest, tmp_path: Path) -> Store:
     if request.param == "disk":
         return DiskStore(tmp_path / "files")
     bucket, _ = request.getfixturevalue("server")
@@ -101,8 +101,8 @@ def test_a_bucket_that_is_missing_is_not_taken_for_an_empty_one(server: tuple[Bu
         keep(vault_of(elsewhere, tmp_path), CONTENT)
 
 
-def test_what_is_not_there_is_said_to_be_damaged(store: Store, tmp_path: Path) -> None:
-    vault = vault_of(store, tmp_path)
+def test_what_is_not_there_is_said_to_be_damaged(shelf: Store, tmp_path: Path) -> None:
+    vault = vault_of(shelf, tmp_path)
     with pytest.raises(FileStoreDamagedError):
         list(vault.read("ab" * 32, bytes(32)))
 
@@ -131,8 +131,8 @@ def test_what_was_changed_on_disk_is_not_given_out(tmp_path: Path, harm: str) ->
 
 
 @pytest.mark.parametrize("size", [1, 256 * 1024 - 1, 256 * 1024, 256 * 1024 + 1, 600_000])
-def test_what_was_kept_comes_back(store: Store, tmp_path: Path, size: int) -> None:
-    vault = vault_of(store, tmp_path)
+def test_what_was_kept_comes_back(shelf: Store, tmp_path: Path, size: int) -> None:
+    vault = vault_of(shelf, tmp_path)
     kept = keep(vault, CONTENT[:size])
     assert kept.size == size
     assert read(vault, kept) == CONTENT[:size]
@@ -155,14 +155,14 @@ def test_nobody_can_find_out_by_its_address_whether_we_have_a_known_file(tmp_pat
     assert CONTENT[:64] not in sealed
 
 
-def test_removing_spares_what_was_put_again(store: Store, tmp_path: Path) -> None:
-    vault = vault_of(store, tmp_path)
+def test_removing_spares_what_was_put_again(shelf: Store, tmp_path: Path) -> None:
+    vault = vault_of(shelf, tmp_path)
     kept = keep(vault, CONTENT)
-    assert not store.remove(kept.address, older_than=time.time() - 3600)
-    assert kept.address in dict(store.each(kept.address[:2]))
-    assert store.remove(kept.address, older_than=LATER)
-    assert kept.address not in dict(store.each(kept.address[:2]))
-    assert store.remove(kept.address, older_than=LATER)  # nothing there is as good
+    assert not shelf.remove(kept.address, older_than=time.time() - 3600)
+    assert kept.address in dict(shelf.each(kept.address[:2]))
+    assert shelf.remove(kept.address, older_than=LATER)
+    assert kept.address not in dict(shelf.each(kept.address[:2]))
+    assert shelf.remove(kept.address, older_than=LATER)  # nothing there is as good
 
 
 def test_what_a_killed_process_left_behind_is_swept(tmp_path: Path) -> None:
