@@ -53,6 +53,7 @@ from api.tickets.evidence.personal import evidence_keeper
 from api.tickets.evidence.service import Evidence
 from api.tickets.evidence.upkeep import Upkeep
 from api.tickets.handoff import endpoints as handoff
+from api.tickets.handoff.reconciliation import endpoints as reconciliations
 from api.tickets.handoff.service import HandOff
 from api.tickets.handoff.webhooks import endpoints as webhooks
 from api.tickets.handoff.webhooks.service import Webhooks
@@ -70,7 +71,7 @@ from contract.playbook_loader import load_playbook
 logger = get_logger("api")
 
 _ROOMS = (
-    web_channel, attachments, public, handoff, webhooks, tickets, ticket_evidence, privacy, notices, conversations,
+    web_channel, attachments, public, handoff, webhooks, reconciliations, tickets, ticket_evidence, privacy, notices, conversations,
     understanding, sessions, stream, branches, incidents, health, accounts, api_keys, audit, oidc,
 )  # fmt: skip
 

@@ -13,6 +13,7 @@ from api.dialogue import models as dialogue
 from api.tickets import models as tickets
 from api.tickets.evidence import models as evidence
 from api.tickets.handoff import models as handoff
+from api.tickets.handoff.reconciliation import models as reconciliations
 from api.tickets.handoff.webhooks import models as webhooks
 from api.tickets.links import models as links
 from api.tickets.notices import models as notices
@@ -26,7 +27,7 @@ _LOCK = 7_420_119  # any number that nobody else on this database uses
 
 def all_metadata() -> MetaData:
     """Every room's tables; naming the modules is what registers them."""
-    rooms = (conversations, desk, dialogue, tickets, evidence, links, handoff, webhooks, notices, sla, privacy, search)
+    rooms = (conversations, desk, dialogue, tickets, evidence, links, handoff, webhooks, reconciliations, notices, sla, privacy, search)
     assert all(rooms)  # noqa: S101 - keeps the imports alive for readers and linters
     return metadata
 

@@ -2,10 +2,11 @@
 
 from sqlalchemy import Connection
 
-from api.core.bus import Bus
+from api.core.bus import Bus, Event
 from api.core.context import Context
 from api.tickets.handoff import repository
-from api.tickets.handoff.stream import Stream
+from api.tickets.handoff.reconciliation.service import Reconciler, Report
+from api.tickets.handoff.stream import Stream, position_of
 from api.tickets.handoff.webhooks import repository as webhooks
 from api.tickets.handoff.webhooks.courier import Courier
 from api.tickets.handoff.worker import Worker
@@ -27,6 +28,7 @@ class HandOff:
         self._workers = (self._ear, self._relay, self._streaming, self._delivering)
 
     async def start(self) -> None:
+        self._ctx.jobs.daily("handoff_reconciliation", "02:30", self._reconcile)
         await self.courier.start()
         for worker in self._workers:
             worker.start()
@@ -36,6 +38,9 @@ class HandOff:
             await worker.stop()
         await self.courier.stop()
 
+    async def _reconcile(self) -> None:
+        await self.reconcile()
+
     async def number(self) -> None:
         """Positions for all events that wait."""
         while await self._ctx.db.read(repository.is_waiting):
@@ -43,6 +48,16 @@ class HandOff:
                 return
             self._streaming.wake()
             self._delivering.wake()
+
+    async def reconcile(self) -> Report:
+        """Compares, heals, keeps the report and raises a notice when something was missing."""
+        ctx = self._ctx
+        position = await position_of(ctx.redis)
+        reconciler = Reconciler(ctx.clock.now(), position, self.stream.sieve)
+        report = await ctx.db.read(reconciler.compare)
+        await ctx.db.write(lambda connection: reconciler.heal(connection, report))
+        ctx.bus.publish("desk", Event())
+        return report
 
     def _number(self, connection: Connection) -> bool:
         """Webhooks get their deliveries in the same transaction: an event that has a position has them, too."""

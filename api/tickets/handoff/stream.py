@@ -14,6 +14,8 @@ from redis.exceptions import RedisError, ResponseError
 from api.core.context import Context
 from api.core.logging import get_logger
 from api.core.models import AnyRow
+from api.core.redis import Redis
+from api.core.settings import Settings
 from api.tickets.handoff import repository
 from api.tickets.handoff.payload import Personal, message
 
@@ -25,13 +27,43 @@ _Word = bytes | bytearray | memoryview | str | int | float  # what redis-py take
 _NOT_NEWER, _NO_STREAM = "equal or smaller", "no such key"
 
 
+def key_of(redis: Redis) -> str:
+    return f"{redis.prefix}handoff"
+
+
+def sieve_of(settings: Settings) -> repository.Sieve:
+    """What the stream may hold."""
+    return repository.Sieve(sealed_units=settings.handoff_stream_sealed_units)
+
+
+async def position_of(redis: Redis) -> int | None:
+    """The last entry's position, 0 for a stream that is not there, None when Redis cannot be asked."""
+    if redis.client is None:
+        return None
+    try:
+        return await _tail(redis)
+    except (RedisError, OSError):
+        return None
+
+
+async def _tail(redis: Redis) -> int:
+    assert redis.client is not None  # noqa: S101 - callers have looked
+    try:
+        about = await redis.client.xinfo_stream(key_of(redis))
+    except ResponseError as error:
+        if _NO_STREAM in str(error):
+            return 0
+        raise
+    return int(about["last-generated-id"].split(b"-")[0])
+
+
 class Stream:
     """The publishing side; receivers make their groups themselves (docs/integration.md)."""
 
     def __init__(self, ctx: Context) -> None:
         self._ctx = ctx
-        self._sieve = repository.Sieve(sealed_units=ctx.settings.handoff_stream_sealed_units)
-        self.key = f"{ctx.redis.prefix}handoff"
+        self.sieve = sieve_of(ctx.settings)
+        self.key = key_of(ctx.redis)
 
     async def publish(self) -> None:
         """Adds what the stream lacks. Without Redis nothing happens; the events wait in the outbox."""
@@ -41,7 +73,7 @@ class Stream:
         try:
             after = await self._last()
             while rows := await self._ctx.db.read(
-                partial(repository.page, sieve=self._sieve, after=after, limit=_BATCH)
+                partial(repository.page, sieve=self.sieve, after=after, limit=_BATCH)
             ):
                 await self._add(rows)
                 after = rows[-1].position
@@ -49,29 +81,9 @@ class Stream:
             self._ctx.metrics.redis_failures.labels("handoff").inc()
             logger.warning("handoff_stream_waits", reason=type(error).__name__)
 
-    async def position(self) -> int | None:
-        """The last entry's position, 0 for an empty stream, None without Redis."""
-        if self._ctx.redis.client is None:
-            return None
-        try:
-            return await self._tail()
-        except (RedisError, OSError):
-            return None
-
-    async def _tail(self) -> int:
-        client = self._ctx.redis.client
-        assert client is not None  # noqa: S101 - callers have looked
-        try:
-            about = await client.xinfo_stream(self.key)
-        except ResponseError as error:
-            if _NO_STREAM in str(error):
-                return 0
-            raise
-        return int(about["last-generated-id"].split(b"-")[0])
-
     async def _last(self) -> int:
         """The position after which to publish. The stream is asked first: others may add to it meanwhile."""
-        last = await self._tail()
+        last = await _tail(self._ctx.redis)
         newest = await self._ctx.db.read(repository.newest_position)
         if last > newest:
             # The database is an older one than the stream's, or another: its entries would all be refused.

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, and_, exists, func, insert, literal, or_, select, true, update
+from sqlalchemy import ColumnElement, Connection, Select, and_, exists, func, insert, literal, or_, select, true, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from api.core.models import AnyRow
@@ -256,22 +256,28 @@ def replay(connection: Connection, webhook: AnyRow, which: Which, now: datetime)
 def enqueue_missing(connection: Connection, webhook: AnyRow, which: Which, now: datetime) -> int:
     """Deliveries for the events that pass to a webhook and have none; two processes at once make one."""
     columns = ["webhook_id", "event_id", "ticket_no", "position", "happened_at", "state", "attempts", "next_at"]
-    o = outbox.c
-    known = exists().where(_d.webhook_id == webhook.id, _d.event_id == o.event_id)
-    missing = (
-        select(
-            literal(webhook.id), o.event_id, o.ticket_no, o.position, o.created_at, literal("pending"), literal(0),
-            literal(now, _d.next_at.type),
-        )
-        .join_from(outbox, tickets, tickets.c.ticket_no == o.ticket_no, isouter=True)
-        .where(o.position.is_not(None), ~known, *sieve_of(webhook).conditions(), *_when(o.created_at, which))
-    )  # fmt: skip
-    if which.event_id is not None:
-        missing = missing.where(o.event_id == which.event_id)
+    o, start = outbox.c, (literal("pending"), literal(0), literal(now, _d.next_at.type))
+    missing = _missing(
+        select(literal(webhook.id), o.event_id, o.ticket_no, o.position, o.created_at, *start), webhook, which
+    )
     make = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
     statement = make(deliveries).from_select(columns, missing)
-    unique = [_d.webhook_id, _d.event_id]
-    return connection.execute(statement.on_conflict_do_nothing(index_elements=unique)).rowcount
+    statement = statement.on_conflict_do_nothing(index_elements=[_d.webhook_id, _d.event_id])
+    return len(connection.execute(statement.returning(_d.id)).all())
+
+
+def count_missing(connection: Connection, webhook: AnyRow, which: Which) -> int:
+    """How many `enqueue_missing` would make."""
+    return int(connection.execute(_missing(select(func.count()), webhook, which)).scalar_one())
+
+
+def _missing(statement: Select[Any], webhook: AnyRow, which: Which) -> Select[Any]:
+    o = outbox.c
+    known = exists().where(_d.webhook_id == webhook.id, _d.event_id == o.event_id)
+    conditions = [o.position.is_not(None), ~known, *sieve_of(webhook).conditions(), *_when(o.created_at, which)]
+    if which.event_id is not None:
+        conditions.append(o.event_id == which.event_id)
+    return statement.join_from(outbox, tickets, tickets.c.ticket_no == o.ticket_no, isouter=True).where(*conditions)
 
 
 def _when(column: ColumnElement[Any], which: Which) -> list[ColumnElement[bool]]:
