@@ -27,7 +27,21 @@ _LOCK = 7_420_119  # any number that nobody else on this database uses
 
 def all_metadata() -> MetaData:
     """Every room's tables; naming the modules is what registers them."""
-    rooms = (conversations, desk, dialogue, tickets, evidence, links, handoff, webhooks, reconciliations, notices, sla, privacy, search)
+    rooms = (
+        conversations,
+        desk,
+        dialogue,
+        tickets,
+        evidence,
+        links,
+        handoff,
+        webhooks,
+        reconciliations,
+        notices,
+        sla,
+        privacy,
+        search,
+    )
     assert all(rooms)  # noqa: S101 - keeps the imports alive for readers and linters
     return metadata
 

@@ -6,8 +6,10 @@ import psycopg
 import pytest
 
 from tests.api.conftest import Bridge, Start
+from tests.api.receiver import Receiver
 from tests.api.stores import Store
 from tests.api.test_handoff_pull import do, pulled
+from tests.api.test_webhooks import QUICK, comment, filed, webhook
 
 pytestmark = pytest.mark.only_on("postgresql", reason="SQLite has one transaction at a time")
 
@@ -48,3 +50,18 @@ async def test_two_relays_and_many_writers_leave_no_gap(start: Start, database: 
     with psycopg.connect(database) as connection:
         positions = [row[0] for row in connection.execute("SELECT position FROM outbox ORDER BY position")]
     assert positions == list(range(1, len(positions) + 1))
+
+
+async def test_two_processes_deliver_each_event_once_and_in_order(start: Start) -> None:
+    receiver = await Receiver().start()
+    first, second = await asyncio.gather(start(**QUICK), start(**QUICK))
+    await webhook(first, receiver.url)
+    numbers = await filed(first, *range(8)) + await filed(second, *range(8, 16))
+    for text in ("一", "二", "三"):
+        await asyncio.gather(*(comment(bridge, number, text) for bridge in (first, second) for number in numbers[::2]))
+    await receiver.until(16 + 8 * 6, seconds=40)
+    await asyncio.sleep(0.3)
+    ids = [event["id"] for event in receiver.events]
+    assert len(ids) == len(set(ids)) == 16 + 8 * 6
+    assert [receiver.versions(number) for number in numbers[::2]] == [[1, 2, 3, 4, 5, 6, 7]] * 8
+    await receiver.server.stop()

@@ -35,6 +35,8 @@ MAY: dict[str, set[str]] = {
     "POST /v1/tickets/{ticket_no}/events": {A, S, H, M, B},
     "GET /v1/handoff/events": {M},
     "POST /v1/handoff/ack": {M},
+    "GET /v1/handoff/reconciliations": {U, M},
+    "POST /v1/handoff/reconciliations": {M},
     "POST /v1/webhooks": {M},
     "GET /v1/webhooks": {M},
     "GET /v1/webhooks/{webhook_id}": {M},

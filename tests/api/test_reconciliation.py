@@ -143,6 +143,7 @@ async def test_it_runs_every_night(bridge: Bridge) -> None:
 # The command
 
 
+@pytest.mark.only_on("sqlite", reason="PostgreSQL has any number of writers")
 async def test_the_command_only_looks_while_a_server_writes(bridge: Bridge, capsys: pytest.CaptureFixture[str]) -> None:
     (number,) = await filed(bridge, 1)
     await pulled(bridge, 1)
