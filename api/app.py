@@ -30,6 +30,7 @@ from api.core.jobs import Jobs
 from api.core.logging import get_logger
 from api.core.metrics import Metrics
 from api.core.models import metadata
+from api.core.openapi import describe
 from api.core.redis import Redis
 from api.core.rotation import check_keys, rotate_if_needed
 from api.core.security import ApiKeys
@@ -112,6 +113,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.state.oidc = OidcClient(settings) if settings.oidc_issuer else None
     app.state.probe = httpx.AsyncClient(trust_env=False)
     install_error_handlers(app)
+    describe(app)
     for room in _ROOMS:
         app.include_router(room.router)
     _add_pages(app, settings)

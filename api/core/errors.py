@@ -66,7 +66,7 @@ class InvalidError(ApiError):
     status, code, message = 422, "invalid_request", "提交的内容有误，请按提示修改。"
 
 
-_BY_STATUS = {
+BY_STATUS = {
     400: ("bad_request", "请求格式有误。"),
     401: (UnauthorizedError.code, UnauthorizedError.message),
     403: (ForbiddenError.code, ForbiddenError.message),
@@ -152,5 +152,5 @@ def install_error_handlers(app: FastAPI) -> None:
 
     @app.exception_handler(HTTPException)
     async def _http(_: Request, error: HTTPException) -> Response:
-        code, message = _BY_STATUS.get(error.status_code, ("http_error", "请求没有成功。"))
+        code, message = BY_STATUS.get(error.status_code, ("http_error", "请求没有成功。"))
         return error_response(error.status_code, code, message, headers=error.headers)

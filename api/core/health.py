@@ -2,10 +2,11 @@
 
 import asyncio
 from contextlib import suppress
-from typing import Any
+from typing import Any, Literal
 
 import httpx
 from fastapi import APIRouter, Request
+from pydantic import BaseModel, ConfigDict
 from pydantic_core import to_json
 from starlette.responses import Response
 
@@ -19,13 +20,28 @@ _PATIENCE = 2.0  # seconds for each part
 _OK = {"status": "ok"}
 
 
+class Check(BaseModel):
+    """One part; `message` says in words what is wrong."""
+
+    model_config = ConfigDict(extra="allow")
+    status: Literal["ok", "degraded", "down"]
+
+
+class Readiness(BaseModel):
+    """`clock` is there when the time is shifted."""
+
+    status: Literal["ok", "degraded", "down"]
+    checks: dict[str, Check]
+    clock: dict[str, str] | None = None
+
+
 @router.get("/healthz")
 async def alive() -> dict[str, str]:
     """进程活着。"""
     return _OK
 
 
-@router.get("/readyz")
+@router.get("/readyz", response_model=Readiness, responses={503: {"model": Readiness, "description": "有部件不可用"}})
 async def ready(request: Request) -> Response:
     """数据库、Redis、机器人、动作服务是否就绪；Redis 不可用只算降级。"""
     ctx = context(request)

@@ -5,6 +5,7 @@ from datetime import timedelta
 from typing import Annotated, Any, ClassVar
 
 from fastapi import Depends, Request
+from fastapi.security import APIKeyCookie, APIKeyHeader, HTTPBearer
 from sqlalchemy import select, update
 
 from api.core.context import Context, context
@@ -15,6 +16,11 @@ from api.core.security import STAFF_ROLES, Principal, Role, bearer, hash_token, 
 from api.core.sessions import find_session
 
 COOKIE = "tingsu_session"
+
+# For the description alone: what a caller may show. `find_principal` looks at the request itself.
+_ByKey = Annotated[str | None, Depends(APIKeyHeader(name="X-API-Key", scheme_name="apiKey", auto_error=False))]
+_BySession = Annotated[str | None, Depends(APIKeyCookie(name=COOKIE, scheme_name="session", auto_error=False))]
+_ByBearer = Annotated[Any, Depends(HTTPBearer(scheme_name="internal", auto_error=False))]
 
 KEY_PREFIX = "ts_"
 _SHOWN = 12  # characters of a key that are kept and shown, so that people can tell keys apart
@@ -83,14 +89,14 @@ async def _by_key(ctx: Context, key: str) -> Principal | None:
 
 def allowed(
     *roles: Role, scope: Scope | None = None, even_temporary: bool = False
-) -> Callable[[Request], Coroutine[Any, Any, Principal]]:
+) -> Callable[..., Coroutine[Any, Any, Principal]]:
     """A dependency that lets only these roles in: 401 for nobody, 403 for somebody else.
 
     A limited API key needs `scope`, without one that of api.core.scopes. `even_temporary`: also before a one-time
     password has been changed.
     """
 
-    async def check(request: Request) -> Principal:
+    async def check(request: Request, _key: _ByKey, _session: _BySession, _bearer: _ByBearer) -> Principal:
         principal = await find_principal(request)
         if principal is None:
             raise UnauthorizedError

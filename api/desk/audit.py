@@ -3,7 +3,7 @@
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Request
-from pydantic import AwareDatetime
+from pydantic import AwareDatetime, BaseModel
 from pydantic_core import to_json
 from sqlalchemy import ColumnElement, Connection, select
 from starlette.responses import Response
@@ -23,7 +23,14 @@ _Text = Annotated[str | None, Query(max_length=80)]
 _a = audit.c
 
 
-@router.get("/v1/audit")
+class AuditPage(BaseModel):
+    """The newest first."""
+
+    entries: list[dict[str, Any]]
+    next_cursor: str | None
+
+
+@router.get("/v1/audit", response_model=AuditPage)
 async def read_audit(
     request: Request,
     auditor: Auditor,

@@ -4,6 +4,7 @@ import asyncio
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Path, Request
+from pydantic import BaseModel, ConfigDict
 from pydantic_core import to_json
 from sqlalchemy import Connection
 from starlette.responses import Response
@@ -25,6 +26,31 @@ Keeper = Annotated[Principal, Depends(allowed(Role.SUPERVISOR, Role.ADMIN))]
 Code = Annotated[str, Path(pattern=r"^[A-Za-z0-9_-]{1,32}$")]
 
 
+class BranchOut(BaseModel):
+    """What the directory has of a branch, with times as HH:MM; `version` where it was changed."""
+
+    model_config = ConfigDict(extra="allow")
+    code: str
+    name: str
+    version: int | None = None
+
+
+class BranchList(BaseModel):
+    """`version` grows with every change of branches and incidents."""
+
+    version: int
+    branches: list[BranchOut]
+
+
+class ImportOut(BaseModel):
+    """How many rows did what."""
+
+    created: int
+    updated: int
+    unchanged: int
+    version: int
+
+
 def shown(branch: Branch) -> dict[str, Any]:
     """Times as people write them."""
     return dict(_short_times(branch.model_dump(mode="json")))
@@ -44,7 +70,9 @@ def _all(connection: Connection) -> dict[str, Any]:
     return {"version": version, "branches": [shown(branch) for branch in directory.all_branches(connection)]}
 
 
-@router.put("/v1/branches/{code}")
+@router.put(
+    "/v1/branches/{code}", response_model=BranchOut, responses={201: {"model": BranchOut, "description": "新建的网点"}}
+)
 async def put_branch(request: Request, keeper: Keeper, code: Code, body: BranchFacts) -> Response:
     """新建或更新网点；从下一条消息起生效。"""
     ctx = context(request)
@@ -60,7 +88,7 @@ async def put_branch(request: Request, keeper: Keeper, code: Code, body: BranchF
     )
 
 
-@router.get("/v1/branches")
+@router.get("/v1/branches", response_model=BranchList)
 async def list_branches(request: Request, staff: AnyStaff) -> Response:
     """全部网点。"""
     return Response(to_json(await context(request).db.read(_all)), media_type="application/json")
@@ -74,7 +102,7 @@ async def export_branches(request: Request, staff: AnyStaff) -> Response:
     return table(write_branches(found), f"branches-{ctx.clock.now():%Y%m%d}.csv")
 
 
-@router.post("/v1/branches/import", openapi_extra=CSV_BODY)
+@router.post("/v1/branches/import", openapi_extra=CSV_BODY, response_model=ImportOut)
 async def import_branches(request: Request, keeper: Keeper) -> Response:
     """导入网点（CSV，UTF-8）：按代码新建或更新，文件里没有的网点不动；有一行错就全部不导入，并指出行和列。"""
     ctx, text = context(request), await body_text(request)
@@ -97,7 +125,7 @@ async def import_branches(request: Request, keeper: Keeper) -> Response:
     return Response(to_json(await ctx.db.write(write)), media_type="application/json")
 
 
-@router.get("/v1/branches/{code}")
+@router.get("/v1/branches/{code}", response_model=BranchOut)
 async def read_branch(request: Request, staff: AnyStaff, code: Code) -> Response:
     """一个网点。"""
     found = await context(request).db.read(lambda connection: directory.find_branch(connection, code))

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Set
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Path, Request
 from pydantic import AwareDatetime, ConfigDict, Field, ValidationError
@@ -18,7 +18,7 @@ from api.core.errors import ApiError, InvalidError, NotFoundError, invalid
 from api.core.principals import AnyStaff
 from api.core.security import Principal
 from api.desk import directory
-from api.desk.branches import Keeper
+from api.desk.branches import ImportOut, Keeper
 from api.desk.incident_csv import read_incidents, write_incidents
 from api.desk.tables import CSV_BODY, CSV_RESPONSE, body_text, explain, refusal, table
 from api.tickets.clusters import repository as clusters
@@ -43,6 +43,41 @@ class IncidentChange(Frozen):
     services: tuple[str, ...] | None = None
     branches: tuple[str, ...] | None = None
     banner: bool | None = None
+
+
+class IncidentOut(Incident):
+    """`running`: it holds now and customers may hear of it; `tickets`: how many belong to it; `version` where it was changed."""
+
+    running: bool
+    status: Literal["draft", "confirmed", "dismissed"]
+    tickets: int | None = None
+    version: int | None = None
+
+
+class IncidentList(Frozen):
+    """The newest first."""
+
+    incidents: list[IncidentOut]
+
+
+class ToldIncident(Frozen):
+    """What customers see of an incident."""
+
+    model_config = ConfigDict(populate_by_name=True)
+
+    incident_no: str
+    title: str
+    message: str
+    workaround: str | None
+    services: list[str]
+    starts_at: AwareDatetime = Field(alias="from")
+    ends_at: AwareDatetime | None = Field(alias="to")
+
+
+class ToldIncidents(Frozen):
+    """Those that hold now and have a banner."""
+
+    incidents: list[ToldIncident]
 
 
 class IncidentNotFoundError(NotFoundError):
@@ -96,7 +131,7 @@ def _checked(facts: dict[str, Any]) -> Incident:
         raise invalid(error.errors()) from error
 
 
-@router.post("/v1/incidents", status_code=201)
+@router.post("/v1/incidents", status_code=201, response_model=IncidentOut)
 async def announce_incident(request: Request, keeper: Keeper, body: IncidentFacts) -> Response:
     """登记事件（升级、故障、客流），从下一条消息起生效；services、branches 为空表示全部，to 为空表示还没有结束。"""
     ctx = context(request)
@@ -113,7 +148,7 @@ async def announce_incident(request: Request, keeper: Keeper, body: IncidentFact
     return _json({**_shown(incident, now), "version": version}, 201)
 
 
-@router.get("/v1/incidents")
+@router.get("/v1/incidents", response_model=IncidentList)
 async def list_incidents(request: Request, staff: AnyStaff, running: bool | None = None) -> Response:
     """全部事件，新的在前；running=true 只看正在发生的，running=false 只看其他的。"""
     ctx = context(request)
@@ -135,7 +170,7 @@ async def export_incidents(request: Request, staff: AnyStaff) -> Response:
     return table(write_incidents(found), f"incidents-{ctx.clock.now():%Y%m%d}.csv")
 
 
-@router.post("/v1/incidents/import", openapi_extra=CSV_BODY)
+@router.post("/v1/incidents/import", openapi_extra=CSV_BODY, response_model=ImportOut)
 async def import_incidents(request: Request, keeper: Keeper) -> Response:
     """导入事件（CSV，UTF-8）：标题和开始时间都相同的是同一事件，会更新；有一行错就全部不导入，并指出行和列。"""
     ctx, text = context(request), await body_text(request)
@@ -169,7 +204,7 @@ def _take(connection: Connection, given: list[tuple[int, IncidentFacts]], *, who
     return counts
 
 
-@router.get("/v1/incidents/{incident_no}")
+@router.get("/v1/incidents/{incident_no}", response_model=IncidentOut)
 async def read_incident(request: Request, staff: AnyStaff, incident_no: Number) -> Response:
     """一个事件。"""
     ctx = context(request)
@@ -177,7 +212,7 @@ async def read_incident(request: Request, staff: AnyStaff, incident_no: Number) 
     return _json(await ctx.db.read(lambda connection: _detail(connection, incident_no, now)))
 
 
-@router.patch("/v1/incidents/{incident_no}")
+@router.patch("/v1/incidents/{incident_no}", response_model=IncidentOut)
 async def change_incident(request: Request, keeper: Keeper, incident_no: Number, body: IncidentChange) -> Response:
     """修改事件，只改提交的几项；结束事件就填 to，又发生了就把 to 改回 null。从下一条消息起生效。"""
     ctx = context(request)
@@ -194,13 +229,13 @@ async def change_incident(request: Request, keeper: Keeper, incident_no: Number,
     return _json(await ctx.db.write(write))
 
 
-@router.post("/v1/incidents/{incident_no}/confirm")
+@router.post("/v1/incidents/{incident_no}/confirm", response_model=IncidentOut)
 async def confirm_incident(request: Request, keeper: Keeper, incident_no: Number) -> Response:
     """确认待确认的事件（集中投诉自动登记的），从下一条消息起可以告诉客户；先用 PATCH 把内容改准。"""
     return await _decide(request, keeper, incident_no, directory.CONFIRMED)
 
 
-@router.post("/v1/incidents/{incident_no}/dismiss")
+@router.post("/v1/incidents/{incident_no}/dismiss", response_model=IncidentOut)
 async def dismiss_incident(request: Request, keeper: Keeper, incident_no: Number) -> Response:
     """作废待确认的事件；已归入的工单照常办理，此后的新投诉重新计数。"""
     return await _decide(request, keeper, incident_no, directory.DISMISSED)
@@ -228,7 +263,7 @@ async def _decide(request: Request, keeper: Principal, incident_no: str, to: str
     return _json(shown)
 
 
-@router.get("/v1/public/incidents", tags=["客户"])
+@router.get("/v1/public/incidents", tags=["客户"], response_model=ToldIncidents)
 async def incidents_for_customers(request: Request) -> Response:
     """正在发生、要在对话窗口上方提示的事件；不需要登录。"""
     ctx = context(request)

@@ -46,7 +46,7 @@ async def oidc_state(request: Request) -> dict[str, Any]:
     return {"enabled": settings.oidc_issuer is not None, "login": "/v1/staff/oidc/login"}
 
 
-@router.get("/v1/staff/oidc/login", response_class=RedirectResponse, status_code=302)
+@router.get("/v1/staff/oidc/login", response_class=RedirectResponse, status_code=302, responses={404: {}})
 async def oidc_login(request: Request) -> Response:
     """转到统一身份认证登录。"""
     ctx, client = context(request), _client(request)
@@ -69,7 +69,7 @@ async def oidc_login(request: Request) -> Response:
     return answer
 
 
-@router.get("/v1/staff/oidc/callback", response_class=RedirectResponse, status_code=303)
+@router.get("/v1/staff/oidc/callback", response_class=RedirectResponse, status_code=303, responses={404: {}})
 async def oidc_callback(
     request: Request,
     state: Annotated[str, Query(max_length=200)] = "",

@@ -56,7 +56,7 @@ class NoPasswordError(ApiError):
     status, code, message = 409, "no_password", "这个账号不用密码登录，没有可以修改的密码。"
 
 
-@router.post("/v1/staff/login")
+@router.post("/v1/staff/login", responses={401: {}})
 async def login(request: Request, response: Response, body: LoginIn) -> StaffOut:
     """登录，得到会话 cookie。"""
     ctx, device = context(request), _device(request, body.username)

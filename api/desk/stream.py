@@ -16,6 +16,7 @@ from api.core.bus import Event
 from api.core.clock import rfc3339
 from api.core.context import Context, context
 from api.core.models import AnyRow
+from api.core.openapi import content
 from api.core.principals import AnyStaff, find_principal
 from api.core.security import STAFF_ROLES, Principal
 from api.core.sse import HEARTBEAT, HEARTBEAT_SECONDS, RETRY, last_event_id, sse, stream_response
@@ -134,7 +135,9 @@ class DeskStream:
         return True
 
 
-@router.get("/v1/desk/events", response_class=StreamingResponse)
+@router.get(
+    "/v1/desk/events", response_class=StreamingResponse, responses=content("text/event-stream", "事件流，不会结束")
+)
 async def desk_events(
     request: Request, staff: AnyStaff, last_event: Annotated[str | None, Header(alias="Last-Event-ID")] = None
 ) -> StreamingResponse:

@@ -32,7 +32,13 @@ class UnderstandIn(BaseModel):
     items: Annotated[list[UnderstandItem], Field(max_length=1000)]
 
 
-@router.post("/v1/understand")
+class UnderstandOut(BaseModel):
+    """One reading for each item, in their order: intent, causes, level, entities."""
+
+    items: list[dict[str, Any]]
+
+
+@router.post("/v1/understand", response_model=UnderstandOut)
 async def understand(request: Request, caller: StaffOrBot, body: UnderstandIn) -> Response:
     """一批文本的理解结果：意图、原因排序、等级、要素；位置按原文计。"""
     ctx, bot = context(request), request.app.state.bot

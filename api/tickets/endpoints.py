@@ -13,6 +13,7 @@ from starlette.responses import Response, StreamingResponse
 from api.core.context import Context, context
 from api.core.errors import ForbiddenError
 from api.core.models import AnyRow
+from api.core.openapi import content
 from api.core.paging import BadCursorError, decode_cursor, encode_cursor
 from api.core.principals import AnyStaff, StaffOrBot, allowed
 from api.core.security import Principal, Role
@@ -25,6 +26,7 @@ from api.tickets.export import Selection, csv_chunks, xlsx_chunks
 from api.tickets.lifecycle import State
 from api.tickets.links import repository as links
 from api.tickets.numbers import normal_number
+from api.tickets.outputs import AppliedOut, AppliedProgress, FiledOut, TicketOut, TicketPage
 from api.tickets.privacy import consent
 from api.tickets.schemas import EventIn, TicketIn
 from api.tickets.search import words
@@ -39,6 +41,7 @@ _TABLES = {
     "csv": "text/csv; charset=utf-8",
     "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
 }
+_EXPORTED = content(("text/csv", _TABLES["xlsx"]), "CSV 或 XLSX，由 format 决定")
 Filer = Annotated[Principal, Depends(allowed(Role.AGENT, Role.SUPERVISOR, Role.HANDLER, Role.ADMIN, Role.INTERNAL))]
 Exporter = Annotated[Principal, Depends(allowed(Role.SUPERVISOR, Role.AUDITOR, Role.ADMIN))]
 Search = Annotated[str | None, Query(max_length=64)]
@@ -54,7 +57,12 @@ def _json(value: dict[str, Any], status: int = 200, headers: dict[str, str] | No
     return Response(to_json(value), status, headers=headers, media_type="application/json")
 
 
-@router.post("/v1/tickets", status_code=201)
+@router.post(
+    "/v1/tickets",
+    status_code=201,
+    response_model=FiledOut,
+    responses={200: {"model": FiledOut, "description": "并入了办理中的工单"}},
+)
 async def file_ticket(
     request: Request,
     filer: Filer,
@@ -120,7 +128,7 @@ def _phone_indexes(ctx: Context, q: str | None) -> tuple[str, ...]:
     return ctx.cipher.blind_indexes(digits) if re.fullmatch(r"(86)?1\d{10}", digits) else ()
 
 
-@router.get("/v1/tickets")
+@router.get("/v1/tickets", response_model=TicketPage)
 async def list_tickets(
     request: Request,
     staff: AnyStaff,
@@ -157,7 +165,7 @@ def _position(cursor: str | None) -> int | None:
     return int(position)
 
 
-@router.get("/v1/tickets/export", response_class=StreamingResponse)
+@router.get("/v1/tickets/export", response_class=StreamingResponse, responses=_EXPORTED)
 async def export_tickets(
     request: Request,
     exporter: Exporter,
@@ -184,7 +192,7 @@ async def export_tickets(
     return StreamingResponse(chunks, media_type=_TABLES[format], headers=headers)
 
 
-@router.get("/v1/tickets/{ticket_no}")
+@router.get("/v1/tickets/{ticket_no}", response_model=TicketOut)
 async def read_ticket(request: Request, staff: AnyStaff, ticket_no: str) -> Response:
     """工单全文、经过和时限；每次查看都留痕。"""
     ctx = context(request)
@@ -200,7 +208,7 @@ async def read_ticket(request: Request, staff: AnyStaff, ticket_no: str) -> Resp
     return _json(await ctx.db.write(read))
 
 
-@router.post("/v1/tickets/{ticket_no}/events", status_code=201)
+@router.post("/v1/tickets/{ticket_no}/events", status_code=201, response_model=AppliedOut | AppliedProgress)
 async def add_event(
     request: Request,
     by: StaffOrBot,

@@ -17,6 +17,7 @@ from api.tickets.access import check_tail
 from api.tickets.endpoints import service
 from api.tickets.errors import PublicTicketNotFoundError
 from api.tickets.numbers import normal_number
+from api.tickets.outputs import ProgressOut
 
 router = APIRouter(tags=["客户"])
 
@@ -25,7 +26,7 @@ _TRIES, _TRIES_SECONDS = 10, 600
 _CALLS, _CALLS_SECONDS = 120, 60
 
 
-@router.get("/v1/public/tickets/{ticket_no}")
+@router.get("/v1/public/tickets/{ticket_no}", response_model=ProgressOut)
 async def read_progress(
     request: Request,
     ticket_no: str,

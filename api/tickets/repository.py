@@ -48,6 +48,8 @@ _LIST = select(
     _t.restricted, _t.tags, _t.summary,
 )  # fmt: skip
 
+LISTED = frozenset(_LIST.selected_columns.keys())
+
 _KEY = select(idempotency.c.request_hash, idempotency.c.ticket_no, idempotency.c.merged, idempotency.c.told).where(
     idempotency.c.scope == bindparam("scope"), idempotency.c.key == bindparam("key")
 )

@@ -15,7 +15,7 @@ from api.tickets.similarity import Reason
 from contract.playbook import Taxonomy
 from contract.ticket import Nature
 
-_INSIDE = ("id", "phone_index", "next_check_at", "calendar_version")
+INSIDE = ("id", "phone_index", "next_check_at", "calendar_version")
 
 
 def is_overdue(row: AnyRow, now: datetime) -> bool:
@@ -36,7 +36,7 @@ def _other_guess(row: AnyRow, taxonomy: Taxonomy) -> dict[str, Any]:
 
 def list_item(row: AnyRow, now: datetime, taxonomy: Taxonomy) -> dict[str, Any]:
     """The phone masked; the name in full, because a 称谓 is all there is."""
-    item = {name: value for name, value in row._asdict().items() if name not in _INSIDE}
+    item = {name: value for name, value in row._asdict().items() if name not in INSIDE}
     item["phone"] = masked_phone(row.phone)
     return wire({**item, **_names(row, now, taxonomy)})
 
@@ -97,7 +97,7 @@ def detail(
     principal: Principal,
     taxonomy: Taxonomy,
 ) -> dict[str, Any]:
-    shown = {name: value for name, value in row._asdict().items() if name not in _INSIDE}
+    shown = {name: value for name, value in row._asdict().items() if name not in INSIDE}
     return {
         **wire(shown),
         "clock_started_at": rfc3339(row.clock_started_at or row.created_at),

@@ -116,7 +116,13 @@ async def test_an_announced_incident_is_numbered_by_day(bridge: Bridge) -> None:
     first, second = (await announce(bridge)).json(), (await announce(bridge)).json()
     assert (first["incident_no"], second["incident_no"]) == ("SJ20261125001", "SJ20261125002")
     read = await bridge.http.get("/v1/incidents/SJ20261125001", headers=bridge.key("agent"))
-    assert read.json() == {**OUTAGE, "incident_no": "SJ20261125001", "running": True}
+    assert read.json() == {
+        **OUTAGE,
+        "incident_no": "SJ20261125001",
+        "running": True,
+        "status": "confirmed",
+        "tickets": 0,
+    }
 
 
 async def test_the_least_is_a_title_a_time_and_a_message(bridge: Bridge) -> None:

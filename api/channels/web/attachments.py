@@ -12,7 +12,7 @@ from api.core.errors import RateLimitedError
 from api.dialogue import repository
 from api.dialogue.errors import ConversationClosedError
 from api.dialogue.turns import Turns
-from api.tickets.evidence.endpoints import FORM, evidence
+from api.tickets.evidence.endpoints import FORM, GIVES_FILES, TAKES_FILES, evidence
 from api.tickets.evidence.schemas import AttachmentOut, sender_item
 from api.tickets.evidence.service import CUSTOMER, Said
 
@@ -21,7 +21,7 @@ router = APIRouter(tags=["客户"])
 Authorization = Annotated[str | None, Header()]
 
 
-@router.post("/v1/conversations/{conversation_id}/attachments", status_code=201, openapi_extra=FORM)
+@router.post("/v1/conversations/{conversation_id}/attachments", status_code=201, openapi_extra=FORM, responses=TAKES_FILES)
 async def upload_attachment(
     request: Request, conversation_id: str, authorization: Authorization = None
 ) -> AttachmentOut:
@@ -64,7 +64,7 @@ def _thanks(said: Said) -> str:
     return f"收到{count}个附件，登记时会一并放进您的工单。您可以接着说。"
 
 
-@router.get("/v1/conversations/{conversation_id}/attachments/{attachment_id}", response_class=StreamingResponse)
+@router.get("/v1/conversations/{conversation_id}/attachments/{attachment_id}", response_class=StreamingResponse, responses=GIVES_FILES)
 async def download_attachment(
     request: Request, conversation_id: str, attachment_id: str, authorization: Authorization = None
 ) -> StreamingResponse:

@@ -8,6 +8,8 @@ from pydantic_core import to_json
 from sqlalchemy import Connection
 from starlette.responses import Response, StreamingResponse
 
+from api.core.openapi import content
+from api.channels.web.schemas import MessagePage
 from api.channels.web.attachments import send_attachments
 from api.channels.web.schemas import ConversationCreated, ConversationIn, MessageAccepted, MessageIn, SatisfactionIn
 from api.channels.web.verification import proved
@@ -65,7 +67,7 @@ async def start_conversation(request: Request, body: ConversationIn) -> Conversa
     return ConversationCreated(conversation_id=conversation_id, token=token)
 
 
-@router.post("/v1/conversations/{conversation_id}/consent/withdraw")
+@router.post("/v1/conversations/{conversation_id}/consent/withdraw", response_model=dict[str, Any])
 async def withdraw_consent(
     request: Request, conversation_id: str, body: WithdrawalIn, authorization: Authorization = None
 ) -> Response:
@@ -107,7 +109,7 @@ def _accepted(seq: int) -> Response:
     return Response(b'{"seq":%d}' % seq, 202, media_type="application/json")
 
 
-@router.get("/v1/conversations/{conversation_id}/messages")
+@router.get("/v1/conversations/{conversation_id}/messages", response_model=MessagePage)
 async def read_messages(
     request: Request,
     conversation_id: str,
@@ -130,7 +132,7 @@ async def read_messages(
     return Response(to_json(await ctx.db.read(read)), media_type="application/json")
 
 
-@router.get("/v1/conversations/{conversation_id}/events", response_class=StreamingResponse)
+@router.get("/v1/conversations/{conversation_id}/events", response_class=StreamingResponse, responses=content("text/event-stream", "事件流，不会结束"))
 async def stream_events(
     request: Request,
     conversation_id: str,

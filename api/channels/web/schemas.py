@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 LONGEST_TEXT = 20_000
 
@@ -35,6 +35,15 @@ class ConversationCreated(_Body):
 class MessageIn(_Body):
     """One of text, choice_id or attachment_ids."""
 
+    model_config = ConfigDict(
+        json_schema_extra={
+            "oneOf": [
+                {"required": [name], "properties": {name: {"type": kind}}}
+                for name, kind in (("text", "string"), ("choice_id", "string"), ("attachment_ids", "array"))
+            ]
+        }
+    )
+
     client_id: Annotated[str, StringConstraints(min_length=1, max_length=128)]
     text: Annotated[str, StringConstraints(max_length=LONGEST_TEXT)] | None = None
     choice_id: Annotated[str, StringConstraints(min_length=1, max_length=128)] | None = None
@@ -61,3 +70,26 @@ class SatisfactionIn(_Body):
     score: Annotated[int, Field(ge=1, le=5)]
     resolved: bool
     comment: Annotated[str, StringConstraints(max_length=2000)] | None = None
+
+
+class MessageOut(BaseModel):
+    """One bubble. `asks` names what an answer is waited for."""
+
+    seq: int
+    role: Literal["customer", "bot", "human", "system"]
+    text: str
+    choices: list[dict[str, Any]] | None = None
+    card: dict[str, Any] | None = None
+    client_id: str | None = None
+    attachments: list[dict[str, Any]] | None = None
+    asks: str | None
+    created_at: AwareDatetime
+
+
+class MessagePage(BaseModel):
+    """`more`: ask again after the last one; `ticket_no` is there once a ticket was filed."""
+
+    messages: list[MessageOut]
+    owner: str
+    more: bool | None = None
+    ticket_no: str | None = None

@@ -6,10 +6,12 @@ from fastapi import APIRouter, Depends, Request
 from pydantic_core import to_json
 from starlette.responses import Response, StreamingResponse
 
+from api.core.openapi import content
 from api.core.principals import AnyStaff, allowed
 from api.core.security import Principal, Role
 from api.tickets.evidence.schemas import staff_item
 from api.tickets.evidence.service import Evidence
+from api.tickets.outputs import StaffFileOut
 
 router = APIRouter(tags=["工单"])
 
@@ -27,6 +29,8 @@ def _form(**properties: dict[str, Any]) -> dict[str, Any]:
 
 
 FORM = _form()
+TAKES_FILES: dict[int | str, dict[str, Any]] = {408: {}, 415: {}}
+GIVES_FILES = content("*/*", "文件，只作为附件保存") | {410: {}, 500: {}}
 
 
 def evidence(request: Request) -> Evidence:
@@ -34,7 +38,13 @@ def evidence(request: Request) -> Evidence:
     return found
 
 
-@router.post("/v1/tickets/{ticket_no}/attachments", status_code=201, openapi_extra=_form(from_customer=_FROM_CUSTOMER))
+@router.post(
+    "/v1/tickets/{ticket_no}/attachments",
+    status_code=201,
+    response_model=StaffFileOut,
+    responses=TAKES_FILES,
+    openapi_extra=_form(from_customer=_FROM_CUSTOMER),
+)
 async def add_attachment(request: Request, by: Adder, ticket_no: str) -> Response:
     """给工单添加材料；客户当面或来信提供的，请加上 from_customer。"""
     room = evidence(request)
@@ -45,7 +55,9 @@ async def add_attachment(request: Request, by: Adder, ticket_no: str) -> Respons
     return Response(to_json(staff_item(row)), 201, media_type="application/json")
 
 
-@router.get("/v1/tickets/{ticket_no}/attachments/{attachment_id}", response_class=StreamingResponse)
+@router.get(
+    "/v1/tickets/{ticket_no}/attachments/{attachment_id}", response_class=StreamingResponse, responses=GIVES_FILES
+)
 async def read_attachment(request: Request, staff: AnyStaff, ticket_no: str, attachment_id: str) -> StreamingResponse:
     """下载工单的附件：只作为文件保存，不在页面里打开；每次下载都留痕。"""
     room = evidence(request)

@@ -76,7 +76,7 @@ def _sealed_units(system: Principal, asked: list[str]) -> list[str]:
     return [unit for unit in asked if system.sees_everything or unit in system.units]
 
 
-@router.post("/v1/handoff/ack", response_model=AckOut)
+@router.post("/v1/handoff/ack", response_model=AckOut, responses={404: {}})
 async def acknowledge_event(request: Request, system: System, body: AckIn) -> Response:
     """对方系统签收：记下收到时间；带 external_ref（对方编号）时记入工单经过，同一编号只记一次。"""
     ctx = context(request)

@@ -10,6 +10,7 @@ from starlette.responses import Response
 from api.core import audit
 from api.core.clock import rfc3339
 from api.core.context import context
+from api.core.openapi import content
 from api.core.principals import allowed
 from api.core.security import Principal, Role
 from api.tickets import repository as tickets
@@ -37,14 +38,16 @@ def _json(value: Any, status: int = 200) -> Response:
     return Response(to_json(value), status, media_type="application/json", headers={"Cache-Control": "no-store"})
 
 
-@router.get("/v1/public/consent-notice")
+@router.get("/v1/public/consent-notice", response_model=dict[str, Any])
 async def read_notice(request: Request) -> Response:
     """现在使用的《个人信息处理说明》：版本、文字、目的。"""
     playbook: Playbook = request.app.state.playbook
     return _json(consent.notice_out(playbook.consent.on(context(request).clock.now().date())))
 
 
-@router.post("/v1/privacy/exports", response_class=Response)
+@router.post(
+    "/v1/privacy/exports", response_class=Response, responses={**content("application/zip", "压缩文件"), 404: {}}
+)
 async def export_person(request: Request, by: Decider, body: PersonIn) -> Response:
     """导出一个人的全部个人信息（zip，内为 JSON）：工单、告知客户的经过、对话、同意记录、材料清单、谁看过。留痕。"""
     content = await persons(request).export(body, by)
@@ -53,13 +56,13 @@ async def export_person(request: Request, by: Decider, body: PersonIn) -> Respon
     return Response(content, media_type="application/zip", headers=headers)
 
 
-@router.post("/v1/privacy/deletions")
+@router.post("/v1/privacy/deletions", response_model=dict[str, Any], responses={404: {}})
 async def delete_person(request: Request, by: Decider, body: DeletionIn) -> Response:
     """删除一个人的个人信息；依法须保留的说明理由和期限，并限制使用（除存储和必要的安全措施外不再处理）。留痕。"""
     return _json(await persons(request).delete(body, by))
 
 
-@router.post("/v1/privacy/holds", status_code=201)
+@router.post("/v1/privacy/holds", status_code=201, response_model=dict[str, Any], responses={404: {}})
 async def hold_ticket(request: Request, by: Decider, body: HoldIn) -> Response:
     """保全一张工单（诉讼、调查）：到期也不去除个人信息，直到解除。"""
     ctx, now = context(request), context(request).clock.now()
@@ -96,7 +99,7 @@ async def lift_hold(request: Request, by: Decider, ticket_no: str) -> None:
     await ctx.db.write(lift)
 
 
-@router.post("/v1/tickets/{ticket_no}/consent/withdraw")
+@router.post("/v1/tickets/{ticket_no}/consent/withdraw", response_model=dict[str, Any])
 async def withdraw_for_customer(request: Request, by: Desk, ticket_no: str, body: WithdrawalIn) -> Response:
     """客户在电话或柜面撤回同意，由工作人员登记。"""
     ctx, now = context(request), context(request).clock.now()
