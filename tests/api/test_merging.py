@@ -5,9 +5,11 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
+from sqlalchemy import Connection
 
 from api.tickets import repository
 from api.tickets.lifecycle import state_of
+from api.tickets.privacy import repository as privacy
 from tests.api.conftest import Bridge, Start
 from tests.api.stores import Store
 from tests.api.test_staff import code
@@ -144,6 +146,26 @@ async def test_a_merged_ticket_goes_back_to_where_it_was(bridge: Bridge, two: tu
     assert parent["events"][-1]["data"] == {"ticket_no": first, "reason": "合错了"}
     assert await agrees(bridge, first)
     assert await agrees(bridge, second)
+
+
+async def test_state_and_dates_still_follow_when_the_words_are_gone(bridge: Bridge, two: tuple[str, str]) -> None:
+    first, second = two
+    await done(bridge, first, "merge", into=second)
+    await done(bridge, second, "split", reason="合错了", ticket_no=first)
+    ctx = bridge.app.state.context
+    for number in two:
+        before = await done(bridge, number, "withdraw", reason="已解决")
+
+        def anonymise(connection: Connection, number: str = number) -> None:
+            row = repository.find(connection, number)
+            assert row is not None
+            privacy.anonymise(connection, row, ctx.clock.now())
+
+        await ctx.db.write(anonymise)
+        after = await read(bridge, number)
+        assert after["anonymised_at"]
+        assert await agrees(bridge, number)
+        assert [clock["due_at"] for clock in after["clocks"]] == [clock["due_at"] for clock in before["clocks"]]
 
 
 async def test_split_off_it_can_be_merged_and_split_again(bridge: Bridge, two: tuple[str, str]) -> None:
