@@ -87,6 +87,7 @@ def _conditions(
     level_min: Annotated[int | None, Query(ge=0, le=4)] = None,
     route: Annotated[str | None, Query(max_length=64)] = None,
     overdue: bool | None = None,
+    owner: Annotated[str | None, Query(max_length=80)] = None,
     q: Search = None,
 ) -> list[ColumnElement[bool]]:
     """The filters of api.md, and what this caller may see at all."""
@@ -98,6 +99,7 @@ def _conditions(
         level_min=level_min,
         route=route,
         overdue=overdue,
+        owner=owner,
     )
     return [*found, *_named(ctx, q), repository.visible_to(staff)]
 

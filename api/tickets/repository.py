@@ -319,6 +319,7 @@ def conditions_for(
     level_min: int | None,
     route: str | None,
     overdue: bool | None,
+    owner: str | None = None,
 ) -> list[ColumnElement[bool]]:
     found: list[ColumnElement[bool]] = []
     if state is not None:
@@ -329,6 +330,8 @@ def conditions_for(
         found.append(_t.level_peak >= level_min)
     if route is not None:
         found.append(_t.route == route)
+    if owner is not None:
+        found.append(_t.owner == owner)
     if overdue is not None:
         late = _t.state.in_(RUNNING_STATES) & (_t.due_at < now)
         found.append(late if overdue else ~late)

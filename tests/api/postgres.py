@@ -23,13 +23,16 @@ def why_not() -> str | None:
 
 
 class PostgresServer:
-    """On one port for its whole life, so that it comes back where it was. Trust on loopback; `durable` as a bank runs it."""
+    """On one port for its whole life, so that it comes back where it was. Trust on loopback; `durable` as a bank runs it,
+    `settings` as in postgresql.conf.
+    """
 
-    def __init__(self, directory: Path, *, durable: bool = False) -> None:
+    def __init__(self, directory: Path, *settings: str, durable: bool = False) -> None:
         self._data, self._log, port = directory / "data", directory / "log", free_port()
         self.url = f"postgresql://tingsu@127.0.0.1:{port}"
         options = f"-p {port} -c listen_addresses=127.0.0.1 -c unix_socket_directories={directory}"
         self._options = options if durable else f"{options} -c fsync=off"
+        self._options += "".join(f" -c {setting}" for setting in settings)
         if os.geteuid() == 0:
             shutil.chown(directory, "postgres", "postgres")
         _run("initdb", "-D", str(self._data), "-U", "tingsu", "-A", "trust", "-E", "UTF8", "--locale=C", "-N")
@@ -52,11 +55,11 @@ class PostgresServer:
 
 
 @contextmanager
-def postgres() -> Iterator[str]:
+def postgres(*settings: str, durable: bool = False) -> Iterator[str]:
     """Yields the server's address without a database name; without fsync: it lives as long as the tests."""
     directory = Path(tempfile.mkdtemp(prefix="tingsu-postgres-"))
     try:
-        server = PostgresServer(directory)
+        server = PostgresServer(directory, *settings, durable=durable)
         server.start()
         try:
             yield server.url
