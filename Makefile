@@ -5,7 +5,7 @@ BOT_PYTHON := PYTHONPATH=bot/stand_ins:. OMP_NUM_THREADS=1 bot/.venv/bin/python
 FILE ?= ../shared/labels/dev.jsonl
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test lint format train understand evaluate bench chaos rotate-keys anonymise audit-verify reindex backup restore reconcile lock spacy-model clean
+.PHONY: help setup run test lint format train understand evaluate bench chaos rotate-keys anonymise audit-verify reindex backup restore downgrade bench-tickets reconcile lock spacy-model clean
 
 help: ## 列出所有命令
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -46,6 +46,9 @@ evaluate: ## 给标注文件打分：make evaluate FILE=labelled.jsonl
 bench: setup ## 与原装 Rasa 中文流水线同场比较速度（约 40 分钟，多半是原装的训练）
 	@$(VENV)/python -m benchmarks.speed
 
+bench-tickets: setup ## 造一百万张工单，量查询、检索和登记的速度；COUNT=张数 STORE=sqlite|postgresql
+	@$(VENV)/python -m benchmarks.tickets $(if $(COUNT),--count $(COUNT)) $(if $(STORE),--store $(STORE))
+
 rotate-keys: ## 更换个人信息的加密密钥（服务可以照常运行；中断后再运行一次即可）
 	@$(VENV)/python -m api.commands.rotate_keys $(ARGS)
 
@@ -55,6 +58,9 @@ backup: ## 备份数据库和材料（服务可以照常运行）；TO=目录
 restore: ## 恢复备份（先停止服务）：make restore FILE=备份文件；FORCE=1 换掉现有数据
 	@test "$(origin FILE)" = "command line" || { echo "请写明恢复哪个文件：make restore FILE=备份文件" >&2; exit 1; }
 	@$(VENV)/python -m api.commands.restore $(FILE) $(if $(FORCE),--force)
+
+downgrade: ## 把数据库结构退回旧版本（先停止服务、先备份）：make downgrade TO=0020
+	@$(VENV)/python -m api.commands.downgrade $(TO)
 
 reindex: ## 补齐工单的检索索引；ALL=1 丢掉重建
 	@$(VENV)/python -m api.commands.reindex $(if $(ALL),--all)

@@ -44,7 +44,7 @@ from api.dialogue import repository, understanding
 from api.dialogue.client import BotClient
 from api.dialogue.commit import say_once
 from api.dialogue.turns import Turns
-from api.migrations.run import migrate, one_at_a_time
+from api.migrations.run import LockedError, migrate, one_at_a_time
 from api.tickets import endpoints as tickets
 from api.tickets import public, traces
 from api.tickets.calendar import WorkCalendar
@@ -159,8 +159,9 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     ctx: Context = app.state.context
     held = await asyncio.to_thread(serve, ctx.settings.data_dir)
     try:
+        await asyncio.to_thread(ctx.db.migrate, migrate)
         await asyncio.to_thread(ctx.db.setup, lambda connection: _prepare(connection, ctx, app.state.tickets))
-    except WrongKeyError as error:
+    except (WrongKeyError, LockedError) as error:
         logger.error("cannot_start", reason=str(error))
         held.close()
         await ctx.db.close()
@@ -169,6 +170,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     upkeep: Upkeep = app.state.evidence.upkeep
     ctx.jobs.every("search_index", 3600.0, partial(index_rest, ctx.db))
     ctx.jobs.every("scan_evidence", 60.0, upkeep.scan)
+    ctx.jobs.daily("optimise", "04:20", ctx.db.optimise)
     ctx.jobs.daily("tidy_evidence", "03:10", upkeep.tidy)
     ctx.jobs.every("clocks", LOOK_EVERY, lambda: look(app.state.tickets))
     ctx.jobs.every("calendar", RECOUNT_EVERY, lambda: recount(app.state.tickets))
@@ -205,7 +207,6 @@ async def _end_personal_data(ending: Ending) -> None:
 
 def _prepare(connection: Connection, ctx: Context, tickets: Tickets) -> None:
     one_at_a_time(connection)
-    migrate(connection)
     check_keys(connection, ctx.cipher, metadata, ctx.clock.now())
     traces.adopt(connection)
     ensure_admin(connection, ctx.settings, ctx.clock.now())

@@ -11,5 +11,7 @@ context.configure(
     include_object=is_modelled,
     render_as_batch=True,
     compare_type=False,
+    transaction_per_migration=True,
 )
-context.run_migrations()
+with context.begin_transaction():
+    context.run_migrations()

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
-from sqlalchemy import Connection, create_engine, text
+from sqlalchemy import Connection, Engine, create_engine, text
 from sqlalchemy.pool import NullPool
 
 from api.core.settings import Settings
@@ -90,10 +90,13 @@ def empty_postgres_database(server: str) -> Iterator[str]:
     _administer(server, f"DROP DATABASE {name} WITH (FORCE)")
 
 
-def migrate_what_is_old(connection: Connection) -> None:
+def migrate_what_is_old(engine: Engine) -> None:
     """Alembic reads and compiles its scripts each time; a copy of the template needs none of them."""
-    if not connection.dialect.has_table(connection, "alembic_version") or _revision(connection) != _newest():
-        migrate(connection)
+    with engine.connect() as connection:
+        made = connection.dialect.has_table(connection, "alembic_version")
+        if made and _revision(connection) == _newest():
+            return
+    migrate(engine)
 
 
 def _newest() -> str:
@@ -105,9 +108,7 @@ def _revision(connection: Connection) -> str:
 
 
 def _migrate(url: str) -> None:
-    engine = create_engine(url, poolclass=NullPool)
-    with engine.begin() as connection:
-        migrate(connection)
+    migrate(create_engine(url, poolclass=NullPool))
 
 
 def _administer(server: str, statement: str) -> None:

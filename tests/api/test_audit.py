@@ -52,7 +52,7 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 @pytest.fixture
 async def db(url: str) -> Any:
     database = Database(url, Cipher(lambda: KeyRing({1: KEY}, 1)))
-    await asyncio.to_thread(database.setup, migrate)
+    await asyncio.to_thread(database.migrate, migrate)
     yield database
     await database.close()
 

@@ -12,7 +12,7 @@ from sqlalchemy import Connection, Engine, create_engine, event, inspect, text
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.pool import NullPool
 
-from api.migrations.run import all_metadata, configuration, is_modelled
+from api.migrations.run import all_metadata, is_modelled, migrate
 from tests.api.postgres import why_not
 from tests.api.stores import empty_postgres_database
 
@@ -40,8 +40,7 @@ def engine(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Engine]:
 
 
 def migrated(engine: Engine, revision: str, move: Callable[..., Any] = command.upgrade) -> None:
-    with engine.begin() as connection:
-        move(configuration(connection), revision)
+    migrate(engine, revision, move)
 
 
 def insert(connection: Connection, table: str, values: dict[str, Any]) -> None:

@@ -20,11 +20,6 @@ def upgrade() -> None:
         sa.Column("position", sa.BigInteger(), nullable=True),
     ):
         op.add_column("outbox", column)
-    op.create_index("uq_outbox_event_id", "outbox", ["event_id"], unique=True)
-    op.create_index("uq_outbox_position", "outbox", ["position"], unique=True)
-    op.create_index("ix_outbox_ticket_no", "outbox", ["ticket_no"])
-    waiting = sa.text("position IS NULL")
-    op.create_index("ix_outbox_waiting", "outbox", ["id"], sqlite_where=waiting, postgresql_where=waiting)
     op.create_table(
         "handoff_acks",
         sa.Column("id", _BIG, autoincrement=True, nullable=False),
@@ -43,8 +38,6 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     op.drop_table("handoff_acks")
-    for name in ("ix_outbox_waiting", "ix_outbox_ticket_no", "uq_outbox_position", "uq_outbox_event_id"):
-        op.drop_index(name, table_name="outbox")
     for name in ("position", "payload", "unit", "version", "event_id"):
         op.drop_column("outbox", name)
     op.execute(sa.text("DELETE FROM counters WHERE name = 'handoff'"))

@@ -37,10 +37,6 @@ def upgrade() -> None:
         sa.Column("provisional", sa.Boolean(), nullable=False, server_default=sa.false()),
     ):
         op.add_column("tickets", column)
-    waiting = sa.text("next_check_at IS NOT NULL")
-    op.create_index(
-        "ix_tickets_next_check", "tickets", ["next_check_at", "id"], sqlite_where=waiting, postgresql_where=waiting
-    )
     op.create_table(
         "sla_policies",
         sa.Column("version", sa.Integer(), autoincrement=False, nullable=False),
@@ -77,7 +73,6 @@ def downgrade() -> None:
     op.drop_table("sla_policies")
     if not _is_sqlite():
         op.execute("DROP FUNCTION sla_policies_stay()")
-    op.drop_index("ix_tickets_next_check", "tickets")
     for name in _COLUMNS:
         op.drop_column("tickets", name)
 

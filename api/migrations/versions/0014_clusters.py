@@ -15,11 +15,9 @@ def upgrade() -> None:
         batch.add_column(sa.Column("cluster", sa.String(length=160), nullable=True))
         batch.create_check_constraint(op.f("ck_incidents_status"), "status in ('draft', 'confirmed', 'dismissed')")
         batch.create_index(op.f("ix_incidents_cluster"), ["cluster"])
-    op.create_index("ix_tickets_created_at", "tickets", ["created_at"])
 
 
 def downgrade() -> None:
-    op.drop_index("ix_tickets_created_at", "tickets")
     # The version before would tell customers of what nobody confirmed.
     op.execute("DELETE FROM incidents WHERE status <> 'confirmed'")
     with op.batch_alter_table("incidents") as batch:

@@ -29,7 +29,6 @@ def upgrade() -> None:
         sa.Column("processing_restricted_at", sa.DateTime(timezone=True), nullable=True),
     ):
         op.add_column("tickets", column)
-    op.create_index("ix_tickets_retention_until", "tickets", ["retention_until"])
     op.create_table(
         "consents",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
@@ -55,6 +54,5 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     op.drop_table("consents")
-    op.drop_index("ix_tickets_retention_until", "tickets")
     for name in _MARKS:
         op.drop_column("tickets", name)

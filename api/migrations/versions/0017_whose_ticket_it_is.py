@@ -15,12 +15,8 @@ def upgrade() -> None:
     op.add_column("tickets", sa.Column("refused_count", sa.Integer(), nullable=False, server_default="0"))
     for name in ("recused_persons", "recused_units"):
         op.add_column("tickets", sa.Column(name, sa.JSON(), nullable=False, server_default="[]"))
-    # Until now the unit that had a ticket answered for it; who took it was not kept.
-    op.execute("UPDATE tickets SET responsible = route")
-    op.create_index("ix_tickets_owner_state", "tickets", ["owner", "state"])
 
 
 def downgrade() -> None:
-    op.drop_index("ix_tickets_owner_state", "tickets")
     for name in ("recused_units", "recused_persons", "refused_count", "sent_by", "responsible", "intake_owner"):
         op.drop_column("tickets", name)

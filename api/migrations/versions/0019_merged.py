@@ -1,6 +1,6 @@
 """What was merged into a ticket is found by it."""
 
-from alembic import op
+from api.migrations import online
 
 revision = "0019"
 down_revision = "0018"
@@ -9,8 +9,8 @@ depends_on = None
 
 
 def upgrade() -> None:
-    op.create_index(op.f("ix_tickets_parent_ticket"), "tickets", ["parent_ticket"])
+    online.create_index("ix_tickets_parent_ticket", "tickets", ["parent_ticket"])
 
 
 def downgrade() -> None:
-    op.drop_index(op.f("ix_tickets_parent_ticket"), "tickets")
+    online.drop_index("ix_tickets_parent_ticket", "tickets")
