@@ -8,7 +8,7 @@ export const CAUSES: Record<string, string> = {
 export const STATES: Record<string, string> = {
   new: '新建', accepted: '已受理', investigating: '核查中', waiting_customer: '待客户补充', waiting_third_party: '待外部',
   proposed: '已答复', closed_resolved: '已办结', closed_explained: '已说明办结', withdrawn: '已撤回',
-  rejected_not_complaint: '不按投诉办理', recuse: '回避', merged: '已合并',
+  rejected_not_complaint: '不按投诉办理', merged: '已合并',
 }
 
 export const EVENTS: Record<string, string> = {
