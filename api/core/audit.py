@@ -23,7 +23,7 @@ from types import MappingProxyType
 from typing import Any
 
 from pydantic_core import to_jsonable_python
-from sqlalchemy import Connection, Table, insert, select, update
+from sqlalchemy import Connection, Table, bindparam, insert, select, update
 
 from api.core.crypto import EncryptedBytes
 from api.core.kept import find_secret, kept_secret
@@ -43,6 +43,10 @@ _PAGE = 1000
 # The shortest that is masked has three digits (the number on a card's back).
 _HAS_DIGITS = re.compile(r"(?:[\d零〇一二三四五六七八九幺][ \-.]?){3}")
 _DIGEST = re.compile(r"#[0-9a-f]{16}")
+# Statements are made once: putting one together costs more than running it.
+_HEAD = select(audit_head).with_for_update()
+_ADD = insert(audit)
+_MOVE_HEAD = update(audit_head).values(seq=bindparam("to_seq"), hash=bindparam("to_hash"), seal=bindparam("to_seal"))
 _UNTOLD = frozenset({"id", "updated_at", "version"})
 
 
@@ -178,15 +182,15 @@ def flush(connection: Connection) -> None:
     if not entries:
         return
     key = _key(connection)
-    head = connection.execute(select(audit_head).with_for_update()).one()
+    head = connection.execute(_HEAD).one()
     seq, last, seal = head.seq, head.hash, head.seal
     for entry in entries:
         seq += 1
         entry |= {"seq": seq, "prev_hash": last}
         entry["hash"] = last = _hash(entry)
         seal = _sealed(key, seal, last)
-    connection.execute(insert(audit), entries)
-    connection.execute(update(audit_head).values(seq=seq, hash=last, seal=seal))
+    connection.execute(_ADD, entries)
+    connection.execute(_MOVE_HEAD, {"to_seq": seq, "to_hash": last, "to_seal": seal})
 
 
 def _key(connection: Connection) -> bytes:

@@ -14,6 +14,7 @@ _BATCH = 2000  # rows whose locks are held together: some tens of milliseconds
 
 def create_index(name: str, table: str, columns: list[str], **options: Any) -> None:
     if op.get_bind().dialect.name == "sqlite":
+        op.execute(f'DROP INDEX IF EXISTS "{name}"')
         op.create_index(name, table, columns, **options)
         return
     with op.get_context().autocommit_block():
@@ -40,7 +41,7 @@ def update_in_batches(table: str, assignment: str, where: str) -> None:
 
 def drop_index(name: str, table: str) -> None:
     if op.get_bind().dialect.name == "sqlite":
-        op.drop_index(name, table)
+        op.execute(f'DROP INDEX IF EXISTS "{name}"')
         return
     with op.get_context().autocommit_block():
         op.execute("SET lock_timeout = 0")

@@ -29,10 +29,17 @@ class WorkCalendar:
         self._on = {day for year in plan.years for day in year.workdays}
         self._years = {year.year for year in plan.years}
         self._known: dict[date, tuple[tuple[datetime, datetime], ...]] = {}
+        self._working: dict[date, bool] = {}
         known = f"{version('chinesecalendar')}\n{plan.model_dump_json()}"
         self.version = hashlib.sha256(known.encode()).hexdigest()[:16]
 
     def is_working(self, day: date) -> bool:
+        """Kept, because the library takes a tenth of a millisecond for a day and a clock may pass hundreds."""
+        if day not in self._working:
+            self._working[day] = self._look_up(day)
+        return self._working[day]
+
+    def _look_up(self, day: date) -> bool:
         if day.year in self._years:
             return day in self._on or (day.weekday() < 5 and day not in self._off)
         if day.year in _LIBRARY_YEARS:
@@ -77,7 +84,6 @@ class WorkCalendar:
             day += _ONE_DAY
 
     def _spans(self, day: date) -> tuple[tuple[datetime, datetime], ...]:
-        """Kept, because the library takes a tenth of a millisecond for a day and a clock may pass hundreds."""
         if day not in self._known:
             hours = in_force(self._plan.service_hours, day) if self.is_working(day) else None
             self._known[day] = tuple(

@@ -5,12 +5,14 @@ import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from typing import Any
 
 from sqlalchemy import (
     Column,
     ColumnElement,
     Connection,
+    Executable,
     Select,
     String,
     and_,
@@ -53,19 +55,33 @@ LISTED = frozenset(_LIST.selected_columns.keys())
 _KEY = select(idempotency.c.request_hash, idempotency.c.ticket_no, idempotency.c.merged, idempotency.c.told).where(
     idempotency.c.scope == bindparam("scope"), idempotency.c.key == bindparam("key")
 )
+# Statements are made once: putting one together costs more than running it.
+_ADD = insert(tickets).returning(_t.id)
+_ADD_EVENT = insert(ticket_events)
+_KEEP_KEY = insert(idempotency)
+_COUNT_VERSION = (
+    update(tickets).where(_t.ticket_no == bindparam("number")).values(version=_t.version + 1).returning(_t.version)
+)
+_PROMISES = select(promises).where(promises.c.ticket_no == bindparam("number")).order_by(promises.c.id)
 _ONE = select(tickets).where(_t.ticket_no == bindparam("ticket_no"))
 
 
 def next_number(connection: Connection, name: str, by: int = 1) -> int:
     """Counts up within the transaction: a ticket that is rolled back gives its number back. Others wait for its end."""
-    make = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
-    counted = (
+    counted = connection.execute(_count_up(connection.dialect.name), {"counter": name, "by": by})
+    return int(counted.scalar_one())
+
+
+@cache
+def _count_up(dialect: str) -> Executable:
+    make = sqlite.insert if dialect == "sqlite" else postgresql.insert
+    by = bindparam("by", type_=counters.c.value.type)
+    return (
         make(counters)
-        .values(name=name, value=by)
+        .values(name=bindparam("counter"), value=by)
         .on_conflict_do_update(index_elements=[counters.c.name], set_={"value": counters.c.value + by})
         .returning(counters.c.value)
     )
-    return int(connection.execute(counted).scalar_one())
 
 
 def find_key(connection: Connection, scope: str, key: str) -> AnyRow | None:
@@ -73,11 +89,11 @@ def find_key(connection: Connection, scope: str, key: str) -> AnyRow | None:
 
 
 def keep_key(connection: Connection, values: dict[str, Any]) -> None:
-    connection.execute(insert(idempotency), values)
+    connection.execute(_KEEP_KEY, values)
 
 
 def add(connection: Connection, values: dict[str, Any]) -> None:
-    made = connection.execute(insert(tickets).returning(_t.id), values)
+    made = connection.execute(_ADD, values)
     search.add(connection, made.scalar_one(), search.texts_of(values))
     audit.changed(connection, values["ticket_no"], audit.changes_of(connection, tickets, {}, values))
 
@@ -108,8 +124,7 @@ def running_of(connection: Connection, owners: Sequence[str]) -> dict[str, int]:
 
 def next_version(connection: Connection, ticket_no: str) -> int:
     """Counts the ticket's thread up by one entry."""
-    counted = update(tickets).where(_t.ticket_no == ticket_no).values(version=_t.version + 1).returning(_t.version)
-    return int(connection.execute(counted).scalar_one())
+    return int(connection.execute(_COUNT_VERSION, {"number": ticket_no}).scalar_one())
 
 
 def find(
@@ -146,6 +161,9 @@ def newest_of(connection: Connection, conversation_id: str) -> str | None:
 
 def promise(connection: Connection, ticket_no: str, promised: Iterable[Promise], now: datetime) -> int:
     """How many were made: what is still open of a kind is not promised a second time."""
+    promised = list(promised)
+    if not promised:
+        return 0
     still_open = {row.kind for row in promises_of(connection, ticket_no) if row.met_at is None}
     rows = [
         {"ticket_no": ticket_no, "kind": one.kind, "text": one.text, "due_at": one.due_at, "made_at": now}
@@ -158,8 +176,7 @@ def promise(connection: Connection, ticket_no: str, promised: Iterable[Promise],
 
 
 def promises_of(connection: Connection, ticket_no: str) -> list[AnyRow]:
-    statement = select(promises).where(promises.c.ticket_no == ticket_no).order_by(promises.c.id)
-    return list(connection.execute(statement))
+    return list(connection.execute(_PROMISES, {"number": ticket_no}))
 
 
 def keep_promise(connection: Connection, ticket_no: str, kind: PromiseKind, now: datetime) -> bool:
@@ -203,7 +220,7 @@ def accounts_named(connection: Connection, name: str) -> list[AnyRow]:
 
 
 def add_event(connection: Connection, values: dict[str, Any]) -> None:
-    connection.execute(insert(ticket_events), values)
+    connection.execute(_ADD_EVENT, values)
     search.index(connection, values["ticket_no"], search.texts_told(values["data"]))
 
 

@@ -124,5 +124,5 @@ class EventIn(Frozen):
 
 
 def wire(values: dict[str, Any]) -> dict[str, Any]:
-    """Moments as RFC 3339."""
-    return {name: rfc3339(value) if isinstance(value, datetime) else value for name, value in values.items()}
+    """Moments as RFC 3339; names as plain text, because those of columns are of a class that is slow to write."""
+    return {str(name): rfc3339(value) if isinstance(value, datetime) else value for name, value in values.items()}

@@ -49,7 +49,7 @@ async def lane(port: int, secret: str, bodies: list[bytes], until: float, took: 
 
 
 async def main(port: int, secret: str, lanes: int, seed: int) -> None:
-    chance, told = random.Random(seed), sentences()
+    chance, told = random.Random(seed + time.time_ns()), sentences()
     bodies = [[body(chance, told) for _ in range(2000)] for _ in range(lanes)]
     took: list[tuple[float, float]] = []
     began = time.monotonic()

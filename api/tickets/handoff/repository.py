@@ -19,6 +19,7 @@ _COUNTER = "handoff"
 _BATCH = 500  # rows that get their positions in one transaction
 
 _o = outbox.c
+_ADD = insert(outbox)
 
 # Without the payload: that is read, and decrypted, only for whoever gets it.
 _HEAD = select(*(column for column in _o if column.name != "payload"))
@@ -90,7 +91,7 @@ def add(
         "unit": ticket.route,
         "payload": snapshot(ticket, entry),
     }
-    connection.execute(insert(outbox), values)
+    connection.execute(_ADD, values)
 
 
 # For the desk's stream, which looks by id

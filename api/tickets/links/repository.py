@@ -4,13 +4,13 @@ import hashlib
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, Connection, case, func, insert, or_, select
+from sqlalchemy import Connection, bindparam, case, func, insert, literal_column, or_, select
 
 from api.core.models import AnyRow
 from api.core.security import Principal
 from api.tickets.lifecycle import OPEN_STATES
 from api.tickets.links.models import ticket_links
-from api.tickets.models import tickets
+from api.tickets.models import is_one_of, tickets
 from api.tickets.repository import visible_to
 from api.tickets.similarity import Reason
 
@@ -21,6 +21,23 @@ _t = tickets.c
 _l = ticket_links.c
 
 _OTHER = (_t.ticket_no, _t.state, _t.cause_l1, _t.cause_l2)
+
+
+_COMPARED = (
+    select(
+        _t.id, _t.ticket_no, _t.phone_index, _t.cause_l1, _t.cause_runner_up, _t.cause_secondary, _t.branch,
+        _t.branch_name, _t.product, _t.amount, _t.event_time, _t.narrative_raw,
+    )
+    .where(
+        is_one_of(OPEN_STATES),
+        or_(_t.nature == bindparam("nature"), _t.nature == bindparam("or_nature")),
+        _t.restricted == bindparam("sealed"),
+    )
+    .order_by(_t.id.desc())
+    .limit(literal_column(str(_CANDIDATES)))
+)  # fmt: skip
+_BY_PHONE = _COMPARED.where(_t.phone_index == bindparam("key"))
+_BY_CONVERSATION = _COMPARED.where(_t.conversation_id == bindparam("key"))
 
 
 def one_at_a_time(connection: Connection, phones: Sequence[str], conversation_id: str | None) -> None:
@@ -44,16 +61,12 @@ def candidates(
 
     A sealed matter never joins an open one, nor is it linked to one: those who work on that one would read of it.
     """
-    compared = select(
-        _t.id, _t.ticket_no, _t.phone_index, _t.cause_l1, _t.cause_runner_up, _t.cause_secondary, _t.branch,
-        _t.branch_name, _t.product, _t.amount, _t.event_time, _t.narrative_raw,
-    ).where(_t.state.in_(OPEN_STATES), _t.nature.in_(natures), _t.restricted.is_(sealed))  # fmt: skip
-    keys: list[ColumnElement[bool]] = [_t.phone_index.in_(phones)] if phones else []
-    keys += [_t.conversation_id == conversation_id] if conversation_id else []
+    also = {"nature": natures[0], "or_nature": natures[-1], "sealed": sealed}
     found = {
         row.id: row
+        for statement, keys in ((_BY_PHONE, phones), (_BY_CONVERSATION, [conversation_id] if conversation_id else []))
         for key in keys
-        for row in connection.execute(compared.where(key).order_by(_t.id.desc()).limit(_CANDIDATES))
+        for row in connection.execute(statement, {**also, "key": key})
     }
     return sorted(found.values(), key=lambda row: -row.id)[:_CANDIDATES]
 

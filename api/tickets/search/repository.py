@@ -10,6 +10,7 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     Select,
+    bindparam,
     column,
     delete,
     insert,
@@ -37,6 +38,8 @@ _t, _s = tickets.c, search_tokens.c
 _fts = table("search_fts", column("rowid"))
 _INSERT_FTS = text("INSERT INTO search_fts(rowid, tokens) VALUES (:id, :tokens)")
 _DELETE_FTS = text("INSERT INTO search_fts(search_fts, rowid, tokens) VALUES ('delete', :id, :tokens)")
+_ADD = insert(search_tokens)
+_KNOWN = select(_t.id, _s.key_number, _s.tokens).outerjoin(search_tokens).where(_t.ticket_no == bindparam("number"))
 _SOURCES = select(_t.id, _t.ticket_no.label("number"), *(_t[name] for name in COLUMNS))
 
 
@@ -66,8 +69,7 @@ def index(connection: Connection, ticket_no: str, texts: Iterable[str]) -> None:
     if not grams:
         return
     number, key = _current(connection)
-    known = select(_t.id, _s.key_number, _s.tokens).outerjoin(search_tokens).where(_t.ticket_no == ticket_no)
-    row = connection.execute(known).one()
+    row = connection.execute(_KNOWN, {"number": ticket_no}).one()
     if row.key_number != number:
         rebuild(connection, row.id)
     elif new := hashed(key, grams) - row.tokens:
@@ -137,7 +139,7 @@ def confirmed(connection: Connection, ids: Iterable[int], wanted: Wanted) -> set
 
 
 def _insert(connection: Connection, ticket_id: int, number: int, tokens: set[int]) -> None:
-    connection.execute(insert(search_tokens), {"ticket_id": ticket_id, "key_number": number, "tokens": tokens})
+    connection.execute(_ADD, {"ticket_id": ticket_id, "key_number": number, "tokens": tokens})
     _tell_fts(connection, _INSERT_FTS, ticket_id, tokens)
 
 
