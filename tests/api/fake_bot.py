@@ -126,10 +126,10 @@ class _Quick(uvicorn.Server):
 
 
 class Server:
-    """uvicorn in this event loop, on a port of its own."""
+    """uvicorn in this event loop, on a port of its own; `more` goes to uvicorn's configuration (certificates)."""
 
-    def __init__(self, app: Any, port: int = 0) -> None:
-        self._server = _Quick(uvicorn.Config(app, host="127.0.0.1", port=port, log_config=None, lifespan="on"))
+    def __init__(self, app: Any, port: int = 0, **more: Any) -> None:
+        self._server = _Quick(uvicorn.Config(app, host="127.0.0.1", port=port, log_config=None, lifespan="on", **more))
         self._task: asyncio.Task[None] | None = None
 
     async def start(self) -> str:

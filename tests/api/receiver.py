@@ -21,16 +21,16 @@ async def _fine(event: Event) -> Response:
 
 
 class Receiver:
-    """`events` are the bodies as they came, `kept` those that were answered with 2xx; `respond` decides."""
+    """`events` are the bodies as they came, `kept` those that were answered with 2xx; `respond` decides. `more` as in Server."""
 
-    def __init__(self) -> None:
+    def __init__(self, **more: Any) -> None:
         self.events: list[Event] = []
         self.kept: list[Event] = []
         self.requests: list[tuple[dict[str, str], bytes]] = []
         self.running = self.most_running = 0
         self.respond: Callable[[Event], Awaitable[Response]] = _fine
         self.app = Starlette(routes=[Route("/{path:path}", self._receive, methods=["POST", "GET"])])
-        self.server = Server(self.app)
+        self.server = Server(self.app, **more)
         self.url = ""
 
     async def start(self) -> "Receiver":

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import uvicorn
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -75,11 +74,8 @@ class Names:
 
 @pytest.fixture
 async def receiver(tmp_path: Path) -> AsyncIterator[Receiver]:
-    started = Receiver()
     _, cert, key = certificate(tmp_path, NAME)
-    started.server._server = uvicorn.Server(
-        uvicorn.Config(started.app, host="127.0.0.1", port=0, log_config=None, ssl_certfile=cert, ssl_keyfile=key)
-    )
+    started = Receiver(ssl_certfile=cert, ssl_keyfile=key)
     await started.start()
     started.url = started.url.replace("http://127.0.0.1", f"https://{NAME}")
     yield started
