@@ -1,7 +1,9 @@
 """Made tickets into a database, fast: one transaction per batch, indexes afterwards. Only ever into an empty one."""
 
 import sqlite3
+import sys
 import time
+from array import array
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
@@ -19,7 +21,7 @@ from api.core.models import counters
 from api.core.settings import Settings
 from api.migrations.run import migrate
 from api.tickets.models import ticket_events, tickets
-from benchmarks.tickets.made import Made, Maker
+from benchmarks.tickets.made import EVENT_COLUMNS, Made, Maker
 from contract.playbook_loader import load_playbook
 
 _BATCH = 5000
@@ -66,7 +68,7 @@ def _told(batches: Iterable[list[Made]], count: int, began: float) -> Iterator[l
             print(f"  {done:,} / {count:,}，{time.monotonic() - began:.0f} 秒", flush=True)
 
 
-def _interleaved(batch: list[Made]) -> list[list[Any]]:
+def _interleaved(batch: list[Made]) -> list[tuple[Any, ...]]:
     """Entries of many tickets as the days bring them, not ticket by ticket: nothing lies together that would not."""
     return sorted((event for made in batch for event in made.events), key=lambda event: event[-1])
 
@@ -83,17 +85,27 @@ def _into_sqlite(settings: Settings, maker: Maker, batches: Iterable[list[Made]]
             raw.executemany(put["tickets"], [made.ticket for made in batch])
             raw.executemany(put["ticket_events"], _interleaved(batch))
             raw.executemany(put["search_tokens"], [made.tokens for made in batch])
-            words = [(made.tokens[0], " ".join(f"{h & 0xFFFFFFFF:08x}" for h in made.hashes)) for made in batch]
+            words = [(made.tokens[0], _words(made.hashes)) for made in batch]
             raw.executemany("INSERT INTO search_fts(rowid, tokens) VALUES (?, ?)", words)
             raw.execute("COMMIT")
         raw.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
+
+def _words(hashes: set[int]) -> str:
+    return array("i", hashes).tobytes().hex(" ", -4) if sys.byteorder == "big" else _swapped(hashes).hex(" ", -4)
+
+
+def _swapped(hashes: set[int]) -> bytes:
+    made = array("i", hashes)
+    made.byteswap()
+    return made.tobytes()
 
 
 def _into_postgres(settings: Settings, maker: Maker, batches: Iterable[list[Made]]) -> None:
     with psycopg.connect((settings.database_url or "").replace("+psycopg", "")) as raw:
         raw.execute("SET synchronous_commit = off")
         for batch in batches:
-            rows = {
+            rows: dict[str, list[Any]] = {
                 "tickets": [made.ticket for made in batch],
                 "ticket_events": _interleaved(batch),
                 "search_tokens": [made.tokens for made in batch],
@@ -115,7 +127,7 @@ def _columns(maker: Maker) -> dict[str, list[str]]:
     """In the order in which they depend on each other; the entries' ids are the database's own."""
     return {
         "tickets": maker.tickets.names,
-        "ticket_events": maker.events.names[1:],
+        "ticket_events": list(EVENT_COLUMNS),
         "search_tokens": maker.tokens.names,
     }
 

@@ -18,12 +18,12 @@ _WARM = 2.0
 
 
 def body(chance: random.Random, told: list[str]) -> bytes:
-    """A whole complaint as the bot's form files it."""
+    """A whole complaint as the bot's form files it; of many branches, or each second would open an incident."""
     return to_json(
         {
             "narrative_raw": "。".join(chance.sample(told, 2)), "summary": chance.choice(told)[:60], "name": "王女士",
             "phone": f"13{chance.randrange(10**9):09}", "cause_l1": f"C{chance.randrange(1, 13)}", "level": 1, "level_peak": 1,
-            "branch": f"YT{chance.randrange(1, 300):03}", "branch_name": "城东支行", "request": "道歉", "amount": "20.00",
+            "branch": f"YT{chance.randrange(10**6):06}", "branch_name": "城东支行", "request": "道歉", "amount": "20.00",
         }
     )  # fmt: skip
 

@@ -14,10 +14,12 @@ from itertools import accumulate
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
+from pydantic_core import to_json
 from sqlalchemy import JSON, Dialect, Table
 
 from api.core.crypto import Cipher
-from api.tickets.lifecycle import CLOSED_STATES, DECIDED_STATES, HANDLED_STATES, WAITING_STATES, State
+from api.tickets.calendar import WorkCalendar
+from api.tickets.lifecycle import CLOSED_STATES, DECIDED_STATES, HANDLED_STATES, RUNNING_STATES, WAITING_STATES, State
 from api.tickets.models import ticket_events, tickets
 from api.tickets.numbers import ticket_number
 from api.tickets.search.models import search_tokens
@@ -29,6 +31,8 @@ _T = TypeVar("_T")
 ROOT = Path(__file__).resolve().parents[2]
 DAYS = 3 * 365
 EVENTS = 10  # per ticket, on average
+EVENT_COLUMNS = ("ticket_no", "seq", "type", "actor", "audience", "data", "created_at")
+_SENT = to_json({"route": "网点负责人", "copied": [], "level": 1})
 _MARK = re.compile(r"\[([^\]]+)\](?:\([^)]*\)|\{[^}]*\})")
 _SURNAMES = "王李张刘陈杨黄赵吴周徐孙马朱胡郭何林罗高"
 _GIVEN = "伟芳娜敏静丽强磊军洋勇艳杰娟涛明超秀霞平刚桂英华"
@@ -88,7 +92,7 @@ class Made:
     """Rows for the driver: one ticket, its thread, its hashes."""
 
     ticket: list[Any]
-    events: list[list[Any]]
+    events: list[tuple[Any, ...]]
     tokens: list[Any]
     hashes: set[int]
 
@@ -101,8 +105,12 @@ class Maker:
         self._count, self._now = count, now
         self._key = next(iter(cipher.search_keys.values()))
         self._cipher = cipher
-        self.tickets = Rows(tickets, dialect, _shared())
-        self.events = Rows(ticket_events, dialect, {})
+        calendar = {"policy_version": 1, "calendar_version": WorkCalendar(playbook.calendar).version}
+        self.tickets = Rows(tickets, dialect, {**_shared(), **calendar})
+        self._encrypt = cipher.encrypt
+        process = ticket_events.c.created_at.type.dialect_impl(dialect).bind_processor(dialect)
+        self._moment: Callable[[datetime], Any] = process or (lambda moment: moment)
+        self._json: dict[str, bytes] = {}
         self.tokens = Rows(search_tokens, dialect, {"key_number": cipher.ring.current})
         told = sentences()
         self._random.shuffle(told)
@@ -138,12 +146,12 @@ class Maker:
         values = {
             "id": number, "ticket_no": ticket_no, "created_at": at, "version": 0, "state": state, **self._matter(number, at),
             "narrative_raw": "。".join([*story, *own]), "summary": story[0][:60], "branch": branch, "branch_name": branch_name,
-            "owner": owner, **_moments(state, at, self._random),
+            "owner": owner, **_moments(state, at, self._random), "next_check_at": self._next_check(state),
         }  # fmt: skip
         events = [self._event(ticket_no, seq, at) for seq in range(1, max(1, round(self._random.gauss(EVENTS, 4))) + 1)]
         values["version"] = len(events)
-        plain = [ticket_no, values["name"], branch, branch_name, values["route"], owner or "", *own]
-        hashes = set().union(hashed(self._key, grams_of(plain)), *map(self._of_sentence, story))
+        plain = [values["name"], branch, branch_name, values["route"], owner or "", *own]
+        hashes = set().union(hashed(self._key, grams_of([ticket_no])), *map(self._hashes_of, [*plain, *story]))
         return Made(self.tickets.row(values), events, self.tokens.row({"ticket_id": number, "tokens": hashes}), hashes)
 
     def _matter(self, number: int, at: datetime) -> dict[str, Any]:
@@ -157,22 +165,30 @@ class Maker:
             "updated_at": at + timedelta(days=self._random.random() * 10), "trigger_phrases": ["投诉"],
         }  # fmt: skip
 
-    def _event(self, ticket_no: str, seq: int, at: datetime) -> list[Any]:
-        data = {"text": self._sentence()[:80]} if seq > 3 else {"route": "网点负责人", "copied": [], "level": 1}
-        values = {
-            "ticket_no": ticket_no, "seq": seq, "type": _THREAD[min(seq, len(_THREAD)) - 1], "actor": self._owner(),
-            "audience": "staff", "data": data, "created_at": at + timedelta(hours=seq),
-        }  # fmt: skip
-        return self.events.row(values)[1:]  # the database numbers them
+    def _event(self, ticket_no: str, seq: int, at: datetime) -> tuple[Any, ...]:
+        """Without the id, which the database gives; by hand, because there are ten million of them."""
+        data = self._encrypt(self._told() if seq > 3 else _SENT, b"ticket_events.data")
+        kind = _THREAD[min(seq, len(_THREAD)) - 1]
+        return ticket_no, seq, kind, self._owner(), "staff", data, self._moment(at + timedelta(hours=seq))
+
+    def _told(self) -> bytes:
+        sentence = self._sentence()
+        if sentence not in self._json:
+            self._json[sentence] = to_json({"text": sentence[:80]})
+        return self._json[sentence]
+
+    def _next_check(self, state: State) -> datetime | None:
+        """All warnings of the past were told; the next ones come after the measurement."""
+        return self._now + timedelta(days=1 + 10 * self._random.random()) if state in RUNNING_STATES else None
 
     def _own_word(self, number: int) -> list[str]:
         """Every thousandth has a word of its own, told by `rare_word`."""
         return [rare_word(number)] if number % 1000 == 0 else []
 
-    def _of_sentence(self, sentence: str) -> set[int]:
-        if sentence not in self._hashed:
-            self._hashed[sentence] = hashed(self._key, grams_of([sentence]))
-        return self._hashed[sentence]
+    def _hashes_of(self, told: str) -> set[int]:
+        if told not in self._hashed:
+            self._hashed[told] = hashed(self._key, grams_of([told]))
+        return self._hashed[told]
 
 
 def rare_word(number: int) -> str:
