@@ -119,6 +119,8 @@ async def add_words(bridge: Bridge, turn: Turn, ticket_no: str) -> Progress | No
     event: dict[str, Any] = {"type": "comment", "text": turn.text, "from_customer": True}
     if facts := _facts(turn, _FACTS):
         event["facts"] = facts
+    if turn.level:
+        event["level"] = turn.level
     for cue in ("evidence", "callback"):
         if cue in turn.cues:
             event[cue] = True

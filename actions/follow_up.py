@@ -167,9 +167,10 @@ class ActionProgress(_LookupAction):
         return [*_forget(), *self._back_to_intake(voice, tracker)]
 
     async def _urge(self, voice: Voice, tracker: Tracker, turn: Turn, found: Progress) -> None:
-        done = await self._bridge.add_event(
-            found.ticket_no, {"type": "urge", "text": turn.text, "from_customer": True}, _key(turn, found, "urge")
+        event = {"type": "urge", "text": turn.text, "from_customer": True} | (
+            {"level": turn.level} if turn.level else {}
         )
+        done = await self._bridge.add_event(found.ticket_no, event, _key(turn, found, "urge"))
         if done is None:
             await self._script(voice, tracker, "X29", _slots_of(found))
         elif done.next_date is not None:

@@ -9,6 +9,7 @@ from rasa_sdk.types import DomainDict
 
 from actions import fields, texts
 from actions.absorb import absorb
+from actions.afterwards import add_words
 from actions.bridge import Bridge
 from actions.explain import render
 from actions.situation import World, situation
@@ -18,6 +19,8 @@ from contract.playbook import Playbook
 
 # "转人工" and the like; what is longer tells something.
 _ORDER = 16
+# What the next action takes up, and adds to the ticket itself (bot/policies/escalation.py).
+_GOES_ON = frozenset({"complain", "inform", "correct", "query_progress", "withdraw"})
 
 
 class ActionHandover(Action):
@@ -45,7 +48,7 @@ class ActionHandover(Action):
 
 
 class ActionOfferHuman(Action):
-    """Level 3 outside the form: the customer's rights, neutrally, and a human."""
+    """Level 3 outside the form: the customer's rights, neutrally, and a human; a filed ticket hears of the level."""
 
     def __init__(self, bridge: Bridge, playbook: Playbook) -> None:
         self._bridge = bridge
@@ -59,6 +62,8 @@ class ActionOfferHuman(Action):
         if before.rights_told:
             return []
         voice = Voice(dispatcher, turn.channel)
+        if before.ticket_no is not None and turn.intent not in _GOES_ON:
+            await add_words(self._bridge, turn, before.ticket_no)
         world = World(playbook=self._playbook, directory=await self._bridge.directory(turn.branches_version))
         script = self._playbook.script("X27")
         rights = render(script, situation(turn, before, world)) if script else None

@@ -143,9 +143,11 @@ class Routing(Frozen):
         return self.deputy if self.fallback in recused else self.fallback
 
     def seals(self, concern: Concern, day: date) -> bool:
-        """By the matter alone: a tip about staff stays closed when anger sends it to another unit."""
-        route = self.route(concern.model_copy(update={"level": 0}), day)
-        return route is not None and route.restricted
+        """By the matter, whatever its level: a tip about staff stays closed when anger sends it to another unit; or by a rule
+        for its level.
+        """
+        levels = (concern.model_copy(update={"level": 0}), concern)
+        return any(route is not None and route.restricted for route in (self.route(one, day) for one in levels))
 
     def recused_units(self, concern: Concern, day: date) -> tuple[str, ...]:
         found = (

@@ -57,6 +57,10 @@ class Principal:
         )
 
 
+# Who acts where nobody does: timers, and what follows from a rule.
+SYSTEM = Principal(id="system", name="系统", role=Role.ADMIN)
+
+
 def new_id() -> str:
     return secrets.token_urlsafe(_ID_BYTES)
 

@@ -20,6 +20,7 @@ from api.tickets.service import plain_phone
 from api.tickets.step import Effect, Step, as_kept, needed_text
 
 _NEVER_EMPTY = ("nature", "cause_l1", "summary")
+_HEARD = frozenset({EventType.COMMENT, EventType.CONTACT, EventType.URGE})
 _CLASS = ("nature", "cause_l1", "cause_l2")
 
 
@@ -97,7 +98,7 @@ def _reclassified(step: Step, changes: dict[str, Any]) -> dict[str, Any]:
     """
     ticket, tickets = step.ticket, step.tickets
     matter = {name: changes.get(name, getattr(ticket, name)) for name in (*_CLASS, "branch")}
-    found: dict[str, Any] = {"restricted": tickets.is_restricted(matter, step.now)}
+    found: dict[str, Any] = {"restricted": tickets.is_restricted(matter, ticket.level_peak, step.now)}
     flow = tickets.route_of(matter, ticket.level_peak, step.now, ticket.recused_units)
     found["recused_units"] = flow["recused_units"]
     is_newly_sealed = found["restricted"] and ("nature" in changes or not ticket.restricted)
@@ -108,6 +109,18 @@ def _reclassified(step: Step, changes: dict[str, Any]) -> dict[str, Any]:
         answers = None if found["restricted"] else ticket.responsible
         found |= {"owner": None, **tickets.taken_by(answers, flow["recused_units"])}
     return found
+
+
+def with_level(step: Step, changes: dict[str, Any], told: dict[str, Any]) -> Effect:
+    """Whoever heard the customer says how heated that was; the peak only rises."""
+    level = step.event.level
+    if level is None:
+        return changes, told
+    if step.event.type not in _HEARD:
+        raise EventInvalidError("等级（level）只能随备注、联系客户或催办登记。")
+    if level <= step.ticket.level_peak:
+        return changes, told
+    return {**changes, "level_peak": level}, {**told, "level": level}
 
 
 def _valid(step: Step, fields: Mapping[str, str | None]) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from api.core.models import AnyRow
 from api.core.security import Principal, Role
 from api.tickets import joining, repository
 from api.tickets.access import check_tail
-from api.tickets.effects import EFFECTS
+from api.tickets.effects import EFFECTS, with_level
 from api.tickets.errors import IdempotencyConflictError, TicketNotFoundError
 from api.tickets.lifecycle import EVENT_LABELS, EventType, State, after, audience_of, check_allowed, may, moments
 from api.tickets.merging import also_concerned
@@ -73,7 +73,7 @@ def _apply(
     if event.type is EventType.CLOSE:
         _ask_rating(step)
     if event.type is EventType.COMMENT and event.from_customer:
-        tickets.resume_for_customer(connection, ticket, by, step.now)
+        tickets.resume_for_customer(connection, tickets.existing(connection, number), by, step.now)
     if key is not None:
         _remember(step, key, joining.answer(told))
     found = repository.find(connection, number)
@@ -88,6 +88,7 @@ def _happens(step: Step) -> dict[str, Any]:
     check_allowed(State(ticket.state), kind)
     check_actor(step.by, ticket, kind)
     changes, told = EFFECTS[kind](step)
+    changes, told = with_level(step, changes, told)
     state = after(State(ticket.state), kind, told, ticket.outcome)
     changes = {**moments(ticket, state, step.now), **changes, "state": state, "updated_at": step.now}
     audience = audience_of(kind, told)

@@ -113,6 +113,8 @@ class EventIn(Frozen):
     person: Annotated[str, StringConstraints(min_length=1, max_length=80)] | None = None
     unit: Annotated[str, StringConstraints(min_length=1, max_length=64)] | None = None
     phone_tail: Annotated[str, StringConstraints(max_length=32)] | None = None
+    # How heated the customer was, with a comment, contact or urging; it raises the ticket's peak and never lowers it.
+    level: Level | None = None
     # The customer said it and the bot passes it on.
     from_customer: bool = False
     # With a customer's comment: what it tells by field, and that material is announced (bot) or was brought (staff).

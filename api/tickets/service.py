@@ -13,24 +13,24 @@ from api.core.bus import Event
 from api.core.context import Context
 from api.core.models import AnyRow
 from api.core.redaction import phones, restore_all, scrub
-from api.core.security import Principal
+from api.core.security import SYSTEM, Principal
 from api.core.sse import sse
-from api.tickets import joining, repository, traces
+from api.tickets import joining, repository
 from api.tickets.columns import Columns
 from api.tickets.errors import IdempotencyConflictError
-from api.tickets.evidence import repository as evidence
-from api.tickets.evidence.schemas import thread_item
-from api.tickets.handoff import repository as handoff
 from api.tickets.history import NewEntry
 from api.tickets.joining import Found
 from api.tickets.lifecycle import OPEN_STATES, RUNNING_STATES, EventType, State, after, moments
 from api.tickets.links import repository as links
+from api.tickets.notices import repository as notices
 from api.tickets.numbers import ticket_number
 from api.tickets.privacy import consent
 from api.tickets.promises import promised_at_filing
 from api.tickets.recusal import stand_aside
+from api.tickets.rising import risen
 from api.tickets.routing import concern_of, way
 from api.tickets.schemas import TicketIn
+from api.tickets.thread import adopt_evidence, record
 from api.tickets.timekeeping import Timekeeper
 from contract.playbook import Playbook
 
@@ -101,7 +101,7 @@ class Tickets:
         if (known := repository.find_key(connection, scope, key)) is not None:
             if known.request_hash != fingerprint:
                 raise IdempotencyConflictError(details={"ticket_no": known.ticket_no})
-            ticket = self._existing(connection, known.ticket_no)
+            ticket = self.existing(connection, known.ticket_no)
             return Filed(ticket, replayed=True, merged=known.merged, told=joining.answer(known.told))
         now = self.ctx.clock.now()
         values = self._values(connection, body, by=by, now=now)
@@ -114,13 +114,13 @@ class Tickets:
         else:
             ticket_no, told = same.ticket_no, joining.answer(self._merge(connection, same, values, by, now))
         if body.conversation_id is not None:
-            _adopt_evidence(connection, body.conversation_id, self._existing(connection, ticket_no), by, now)
+            adopt_evidence(connection, body.conversation_id, self.existing(connection, ticket_no), by, now)
         used = {"scope": scope, "key": key, "request_hash": fingerprint, "ticket_no": ticket_no}
         repository.keep_key(connection, {**used, "merged": same is not None, "told": told, "created_at": now})
-        return Filed(self._existing(connection, ticket_no), replayed=False, merged=same is not None, told=told)
+        return Filed(self.existing(connection, ticket_no), replayed=False, merged=same is not None, told=told)
 
     @staticmethod
-    def _existing(connection: Connection, ticket_no: str) -> AnyRow:
+    def existing(connection: Connection, ticket_no: str) -> AnyRow:
         found = repository.find(connection, ticket_no)
         if found is None:
             raise LookupError(f"ticket {ticket_no} vanished")
@@ -201,8 +201,8 @@ class Tickets:
         kept = self.time.columns(connection, ticket._asdict(), NewEntry(kind, told, now), now=now)
         return {**told, "due_at": {"from": ticket.due_at, "to": kept["due_at"]}}
 
-    def is_restricted(self, matter: Mapping[str, Any], now: datetime) -> bool:
-        return self.playbook.routing.seals(concern_of(self.playbook, matter, 0), now.date())
+    def is_restricted(self, matter: Mapping[str, Any], level: int, now: datetime) -> bool:
+        return self.playbook.routing.seals(concern_of(self.playbook, matter, level), now.date())
 
     def route_of(
         self, matter: Mapping[str, Any], level: int, now: datetime, recused: Iterable[str] = ()
@@ -227,7 +227,7 @@ class Tickets:
             "intake_owner": taken["responsible"],
             "refused_count": 0,
             "recused_persons": list(named["persons"]),
-            "restricted": self.is_restricted(draft, now),
+            "restricted": self.is_restricted(draft, draft["level_peak"], now),
         }
 
     def _same_matter(self, connection: Connection, values: dict[str, Any]) -> Found:
@@ -281,8 +281,8 @@ class Tickets:
         repository.promise(connection, ticket_no, promised_at_filing(values), now)
         self.enter(connection, same, EventType.MERGE, {**changes, **counted, **wanted}, told, by=by, now=now)
         if new:
-            self.resume_for_customer(connection, same, by, now)
-        self._stand_aside(connection, self._existing(connection, ticket_no), values, by, now)
+            self.resume_for_customer(connection, self.existing(connection, ticket_no), by, now)
+        self._stand_aside(connection, self.existing(connection, ticket_no), values, by, now)
         return told
 
     def _stand_aside(
@@ -293,17 +293,48 @@ class Tickets:
         if set(persons) <= set(ticket.recused_persons) and set(units) <= set(ticket.recused_units):
             return
         changes, told = stand_aside(self.playbook, connection, ticket, persons=persons, units=units, now=now)
-        state = after(State(ticket.state), EventType.RECUSE, told)
-        changes |= {**moments(ticket, state, now), "state": state, "updated_at": now}
-        self.enter(connection, ticket, EventType.RECUSE, changes, told, by=by, now=now)
+        self._follow(connection, ticket, EventType.RECUSE, changes, told, by=by, now=now)
+
+    def _rise(self, connection: Connection, ticket: AnyRow, before: int, now: datetime) -> None:
+        """The system hands on; whoever told of the higher level may not even be allowed to."""
+        found = risen(self.playbook, ticket, before, now)
+        if found is None:
+            return
+        self._follow(connection, ticket, EventType.ASSIGN, found.changes, found.told, by=SYSTEM, now=now)
+        for unit in found.units:
+            notices.add(
+                connection,
+                kind="level",
+                text=found.text,
+                level=ticket.level_peak,
+                unique_key=f"level:{ticket.ticket_no}:{ticket.level_peak}:{unit}",
+                now=now,
+                ticket_no=ticket.ticket_no,
+                to_unit=unit,
+                restricted_to=unit if found.sealed else None,
+            )
+
+    def _follow(
+        self,
+        connection: Connection,
+        ticket: AnyRow,
+        kind: EventType,
+        changes: dict[str, Any],
+        told: dict[str, Any],
+        *,
+        by: Principal,
+        now: datetime,
+    ) -> None:
+        """What follows from an event without anybody asking for it, as an entry of its own."""
+        state = after(State(ticket.state), kind, told)
+        changes = {**moments(ticket, state, now), **changes, "state": state, "updated_at": now}
+        self.enter(connection, ticket, kind, changes, told, by=by, now=now)
 
     def resume_for_customer(self, connection: Connection, ticket: AnyRow, by: Principal, now: datetime) -> None:
         """What was awaited of the customer has come: the work goes on, and nobody has to remember to say so."""
         if ticket.state != State.WAITING_CUSTOMER:
             return
-        changes = {**moments(ticket, State.INVESTIGATING, now), "state": State.INVESTIGATING, "updated_at": now}
-        told = {"reason": "客户已回复"}
-        self.enter(connection, ticket, EventType.RESUME, changes, told, by=by, now=now)
+        self._follow(connection, ticket, EventType.RESUME, {}, {"reason": "客户已回复"}, by=by, now=now)
 
     def enter(
         self,
@@ -317,65 +348,23 @@ class Tickets:
         now: datetime,
         audience: str = "staff",
     ) -> None:
-        """An entry of a ticket's thread with what it changes in the row, the dates that follow from it included."""
+        """An entry of a ticket's thread with what it changes in the row, the dates that follow from it included; where the
+        level rises, whom the ticket goes to then is the next entry (`rising`): `ticket` is an old sight of it afterwards.
+        """
         row = {**ticket._asdict(), **changes}
         row |= (kept := self.time.columns(connection, row, NewEntry(kind, told, now), now=now))
         repository.change(connection, ticket.ticket_no, {**changes, **kept})
         record(
             connection, ticket_no=ticket.ticket_no, kind=kind, by=by, data=told, now=now, ticket=row, audience=audience
         )
-
-
-def record(
-    connection: Connection,
-    *,
-    ticket_no: str,
-    kind: EventType,
-    by: Principal,
-    data: dict[str, Any],
-    now: datetime,
-    ticket: dict[str, Any],
-    audience: str = "staff",
-) -> int:
-    """An entry of the thread and its row in the outbox, together with whatever else the transaction has changed before.
-
-    The entry's number in the ticket, which is the ticket's version from now on.
-    """
-    traces.changed(connection, by=by, kind=kind, ticket_no=ticket_no, now=now, reason=data.get("reason"))
-    seq = repository.next_version(connection, ticket_no)
-    entry = {"type": kind, "actor": traces.actor(by), "audience": audience, "data": data}
-    repository.add_event(connection, {**entry, "ticket_no": ticket_no, "seq": seq, "created_at": now})
-    handoff.add(
-        connection,
-        ticket_no=ticket_no,
-        kind=kind,
-        entry={"seq": seq, **entry, "at": now},
-        restricted_to=ticket["route"] if ticket["restricted"] else None,
-        now=now,
-    )
-    return seq
+        if row["level_peak"] > ticket.level_peak:
+            self._rise(connection, self.existing(connection, ticket.ticket_no), ticket.level_peak, now)
 
 
 def _still_open(connection: Connection, ticket_no: str | None, *, sealed: bool) -> AnyRow | None:
     """The ticket to join, locked; None when it ended or was sealed since it was found."""
     row = repository.find(connection, ticket_no, lock=True) if ticket_no else None
     return row if row is not None and row.state in OPEN_STATES and row.restricted == sealed else None
-
-
-def _adopt_evidence(connection: Connection, conversation_id: str, ticket: AnyRow, by: Principal, now: datetime) -> None:
-    """What the customer has sent before there was a ticket belongs to it."""
-    rows = evidence.adopt(connection, conversation_id, ticket.ticket_no)
-    if rows:
-        record(
-            connection,
-            ticket_no=ticket.ticket_no,
-            kind=EventType.EVIDENCE,
-            by=by,
-            data=thread_item(rows, from_customer=True),
-            now=now,
-            ticket=ticket._asdict(),
-            audience="customer",
-        )
 
 
 def plain_phone(phone: str | None) -> str | None:

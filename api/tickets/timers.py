@@ -16,14 +16,15 @@ from api.core.clock import BEIJING
 from api.core.errors import ApiError
 from api.core.logging import describe, get_logger
 from api.core.models import AnyRow
-from api.core.security import Principal, Role
+from api.core.security import SYSTEM
 from api.tickets import repository
 from api.tickets.clocks import Clock, untold
 from api.tickets.handoff import repository as handoff
 from api.tickets.lifecycle import EventType
 from api.tickets.notices import repository as notices
-from api.tickets.service import Tickets, record
+from api.tickets.service import Tickets
 from api.tickets.sla import repository as sla
+from api.tickets.thread import record
 from contract.sla import Kind, Stage
 
 LOOK_EVERY = 15.0  # seconds; the shortest clock warns after seven minutes
@@ -33,7 +34,6 @@ logger = get_logger("timers")
 
 Work = Callable[[Connection, str], bool]
 
-_SYSTEM = Principal(id="system", name="系统", role=Role.ADMIN)
 _AT_ONCE = 20  # tickets whose transactions wait together, so that SQLite commits them together
 
 _NAMES: dict[Kind, str] = {
@@ -149,7 +149,7 @@ def _notify(
         ticket_no=ticket.ticket_no,
         kind="sla",
         entry={
-            "seq": ticket.version, "type": "sla", "actor": _SYSTEM.id, "audience": "staff", "at": now, "data": told,
+            "seq": ticket.version, "type": "sla", "actor": SYSTEM.id, "audience": "staff", "at": now, "data": told,
         },
         restricted_to=ticket.route if ticket.restricted else None,
         now=now,
@@ -171,5 +171,5 @@ def _recount(tickets: Tickets, connection: Connection, ticket_no: str, *, now: d
     if moved and ticket.calendar_version is not None:
         told = {**moved, "reason": "工作日安排有变化，时限重新计算"}
         after = {**row, **kept}
-        record(connection, ticket_no=ticket_no, kind=EventType.RECOUNT, by=_SYSTEM, data=told, now=now, ticket=after)
+        record(connection, ticket_no=ticket_no, kind=EventType.RECOUNT, by=SYSTEM, data=told, now=now, ticket=after)
     return bool(moved)

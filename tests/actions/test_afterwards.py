@@ -120,6 +120,7 @@ class TestWords:
                 {"evidence": True, "callback": True},
             ),
             (say("我要道歉", "inform", span("request", "道歉", "道歉")), {"facts": {"request": "道歉"}}),
+            (say("再不管我就找记者", "complain", level=3), {"level": 3}),
         ],
     )  # fmt: skip
     async def test_are_added_with_their_facts(self, message: Turn, event: dict[str, Any], playbook: Playbook) -> None:

@@ -43,6 +43,14 @@ class TestOffer:
         spoken, events = await self.offer(playbook, replace(OUTSIDE, rights_told=True))
         assert (spoken.said, events) == ([], [])
 
+    @pytest.mark.parametrize(("intent", "added"), [("inquire", 1), ("complain", 0)])
+    async def test_a_filed_ticket_hears_of_the_level_once(self, intent: str, added: int, playbook: Playbook) -> None:
+        """Of a complaint the next action adds the words."""
+        turn, bridge = say("找媒体曝光你们行不行", intent, level=3), FakeBridge()
+        before = replace(OUTSIDE, ticket_no="TS2026112500018")
+        await ActionOfferHuman(bridge, playbook).run(Spoken(), tracker(turn, before), {})
+        assert [event["level"] for _, event, _ in bridge.events] == [3] * added
+
     async def test_rights_first_and_neutrally(self, playbook: Playbook) -> None:
         spoken, events = await self.offer(playbook, OUTSIDE)
         told = "".join(spoken.texts)

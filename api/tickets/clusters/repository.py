@@ -6,14 +6,13 @@ from datetime import datetime
 from sqlalchemy import Connection, func, select
 
 from api.core.models import AnyRow
-from api.core.security import Principal, Role
+from api.core.security import SYSTEM
 from api.tickets import repository
 from api.tickets.lifecycle import EventType, State
 from api.tickets.models import tickets
-from api.tickets.service import record
+from api.tickets.thread import record
 from contract.ticket import Nature
 
-SYSTEM = Principal(id="system", name="系统", role=Role.ADMIN)
 _NO_MATTER = (State.WITHDRAWN, State.MERGED, State.REJECTED_NOT_COMPLAINT)
 
 _t = tickets.c

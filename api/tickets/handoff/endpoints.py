@@ -20,7 +20,7 @@ from api.tickets.handoff import repository
 from api.tickets.handoff.payload import message
 from api.tickets.handoff.schemas import AckIn, AckOut, EventPage
 from api.tickets.lifecycle import EventType
-from api.tickets.service import record
+from api.tickets.thread import record
 
 router = APIRouter(tags=["对接"])
 

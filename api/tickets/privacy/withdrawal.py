@@ -18,7 +18,7 @@ from api.tickets.lifecycle import OPEN_STATES, EventType
 from api.tickets.privacy import repository
 from api.tickets.privacy.errors import NoConsentError
 from api.tickets.privacy.keepers import Talks
-from api.tickets.service import record
+from api.tickets.thread import record
 
 WITHDRAWN = "客户撤回了个人信息处理的同意。依法须办结的事项继续办理，不再用于其他目的。"
 
