@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from api.app import create_app
 from api.core.crypto import WrongKeyError
 from api.core.logging import configure_logging, get_logger
+from api.core.protocol import Protocol
 from api.core.settings import Settings
 from contract.playbook_loader import PlaybookError
 
@@ -40,6 +41,7 @@ def main() -> int:
         app,
         host=_HOST,
         port=settings.port,
+        http=Protocol,
         log_config=None,
         access_log=False,
         server_header=False,

@@ -17,6 +17,7 @@ from api.channels.web import endpoints as web_channel
 from api.conversations import endpoints as conversations
 from api.conversations.personal import PersonalTalks
 from api.core import health
+from api.core.addresses import Addresses, WrittenOut
 from api.core.bus import Bus
 from api.core.clock import Clock
 from api.core.context import Context
@@ -117,6 +118,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     for room in _ROOMS:
         app.include_router(room.router)
     _add_pages(app, settings)
+    app.state.addresses = Addresses(app.routes)
+    app.add_middleware(WrittenOut, addresses=app.state.addresses)
     if settings.widget_origins:
         app.add_middleware(
             CORSMiddleware,

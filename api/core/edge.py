@@ -9,9 +9,10 @@ from typing import Any
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from api.core.errors import ApiError, error_response
+from api.core.errors import ApiError, HeadersTooLargeError, PayloadTooLargeError, render
 from api.core.logging import describe, get_logger
 from api.core.metrics import Metrics
+from api.core.protocol import LONGEST_HEAD
 
 logger = get_logger("edge")
 
@@ -67,17 +68,18 @@ class Edge:
         more = self._larger if self._larger and self._larger.path.fullmatch(scope["path"]) else None
         most = more.most if more else _LARGEST_BODY
         try:
+            if _head_length(scope) > LONGEST_HEAD:
+                raise HeadersTooLargeError
             if _announced_length(scope) > most:
                 raise _TooLargeError
             await self._app(scope, _limited(receive, most), exchange.send)
+        except HeadersTooLargeError as error:
+            await exchange.answer_failure(scope, error)
         except _TooLargeError:
-            refusal = (
-                (more.refusal.code, more.refusal.text) if more else ("payload_too_large", "内容过大，请缩短后再提交。")
-            )
-            await exchange.answer_failure(scope, 413, *refusal)
+            await exchange.answer_failure(scope, more.refusal if more else PayloadTooLargeError())
         except Exception as error:  # noqa: BLE001 - the edge of the process: log the place, tell the caller nothing
             logger.error("unhandled", path=_route(scope), **describe(error))
-            await exchange.answer_failure(scope, 500, "internal_error", "系统出了点问题，请稍后再试。")
+            await exchange.answer_failure(scope, ApiError())
         self._count(scope, exchange.status, time.perf_counter() - started)
 
     def _count(self, scope: Scope, status: int, seconds: float) -> None:
@@ -105,10 +107,10 @@ class _Exchange:
             message["headers"] = headers
         await self._send(message)
 
-    async def answer_failure(self, scope: Scope, status: int, code: str, text: str) -> None:
+    async def answer_failure(self, scope: Scope, error: ApiError) -> None:
         if self.status:
             return  # half an answer is out already; the server closes the connection
-        await error_response(status, code, text)(scope, _nothing, self.send)
+        await render(error)(scope, _nothing, self.send)
 
 
 async def _nothing() -> _Message:
@@ -127,6 +129,11 @@ def _limited(receive: Receive, most: int) -> Callable[[], Awaitable[_Message]]:
         return message
 
     return limited
+
+
+def _head_length(scope: Scope) -> int:
+    headers: list[tuple[bytes, bytes]] = scope["headers"]
+    return len(scope["raw_path"]) + len(scope["query_string"]) + sum(len(name) + len(value) for name, value in headers)
 
 
 def _announced_length(scope: Scope) -> int:

@@ -1,6 +1,6 @@
 """The one error shape of every route: `{"error": {"code", "message", "details"}}`, messages in Chinese and actionable."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, ClassVar
 
 from fastapi import FastAPI, Request
@@ -48,7 +48,7 @@ class ForbiddenError(ApiError):
 class NotFoundError(ApiError):
     """No such address or thing."""
 
-    status, code, message = 404, "not_found", "没有这个地址或内容。"
+    status, code, message = 404, "not_found", "没有这个地址或内容，请核对地址和编号。"
 
 
 class RateLimitedError(ApiError):
@@ -66,13 +66,48 @@ class InvalidError(ApiError):
     status, code, message = 422, "invalid_request", "提交的内容有误，请按提示修改。"
 
 
-BY_STATUS = {
-    400: ("bad_request", "请求格式有误。"),
-    401: (UnauthorizedError.code, UnauthorizedError.message),
-    403: (ForbiddenError.code, ForbiddenError.message),
-    404: (NotFoundError.code, NotFoundError.message),
-    405: ("method_not_allowed", "这个地址不支持该操作。"),
-    413: ("payload_too_large", "内容过大，请缩短后再提交。"),
+class BadRequestError(ApiError):
+    """The request cannot be read at all."""
+
+    status, code, message = 400, "bad_request", "请求读不懂，请检查内容是不是 UTF-8 编码、格式正确、嵌套不太深的 JSON。"
+
+
+class MethodNotAllowedError(ApiError):
+    """The address exists; `Allow` says with which methods."""
+
+    status, code, message = 405, "method_not_allowed", "这个地址不支持这种请求方法；请改用 Allow 响应头里列出的方法。"
+
+    def __init__(self, allowed: Iterable[str]) -> None:
+        methods = sorted(allowed)
+        super().__init__(details={"allowed": methods}, headers={"Allow": ", ".join(methods)})
+
+
+class PayloadTooLargeError(ApiError):
+    """More than any route takes."""
+
+    status, code, message = 413, "payload_too_large", "内容过大，请缩短后再提交。"
+
+
+class NotJsonError(ApiError):
+    """A body that says it is something else."""
+
+    status, code = 415, "unsupported_media_type"
+    message = "这里只接收 JSON，请把 Content-Type 请求头写成 application/json。"
+
+
+class HeadersTooLargeError(ApiError):
+    """Address and headers together are longer than anything that is meant."""
+
+    status, code, message = (
+        431,
+        "headers_too_large",
+        "网址和请求头过长（64 KB 以上），请缩短网址、Cookie 或其他请求头。",
+    )
+
+
+_BY_STATUS = {
+    error.status: (error.code, error.message)
+    for error in (BadRequestError, UnauthorizedError, ForbiddenError, NotFoundError, PayloadTooLargeError)
 }
 
 _REASONS = {
@@ -105,15 +140,18 @@ _REASONS = {
     "datetime_parsing": "应为 RFC 3339 时间，例如 2026-01-01T09:00:00+08:00",
     "datetime_from_date_parsing": "应为 RFC 3339 时间，例如 2026-01-01T09:00:00+08:00",
     "timezone_aware": "应带时区，例如 2026-01-01T09:00:00+08:00",
-    "json_invalid": "不是正确的 JSON",
+    "json_invalid": "第 {position} 个字符起不是正确的 JSON",
 }
 
 
 def error_response(
     status: int, code: str, message: str, details: Any = None, headers: Mapping[str, str] | None = None
 ) -> Response:
-    body = to_json({"error": {"code": code, "message": message, "details": details}})
-    return Response(body, status, headers=headers, media_type="application/json")
+    return Response(body_of(code, message, details), status, headers=headers, media_type="application/json")
+
+
+def body_of(code: str, message: str, details: Any = None) -> bytes:
+    return to_json({"error": {"code": code, "message": message, "details": details}})
 
 
 def validation_details(errors: list[ErrorDetails] | list[Any]) -> list[dict[str, str]]:
@@ -121,10 +159,13 @@ def validation_details(errors: list[ErrorDetails] | list[Any]) -> list[dict[str,
     details = []
     for error in errors:
         place = [str(part) for part in error["loc"] if part not in ("body", "query", "path", "header")]
+        context = error.get("ctx") or {}
+        if error["type"] == "json_invalid":
+            context, place = {"position": int(place[0]) + 1}, []
         if error["type"] in ("value_error", "assertion_error"):
-            reason = str(error["ctx"]["error"])
+            reason = str(context["error"])
         else:
-            reason = _REASONS.get(error["type"], "不符合要求").format_map(error.get("ctx") or {})
+            reason = _REASONS.get(error["type"], "不符合要求").format_map(context)
         details.append({"field": ".".join(place) or "内容", "message": reason})
     return details
 
@@ -139,6 +180,13 @@ def render(error: ApiError) -> Response:
     return error_response(error.status, error.code, error.text, error.details, error.headers)
 
 
+def _is_something_else(request: Request, errors: Sequence[Any]) -> bool:
+    """The body cannot be used because it does not say that it is JSON."""
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    said = kind == "application/json" or kind.endswith("+json")
+    return not said and any(error["loc"] == ("body",) and error["type"] != "missing" for error in errors)
+
+
 def install_error_handlers(app: FastAPI) -> None:
     """Failures that are nobody's refusal (500) are rendered by the edge middleware, outside all of these."""
 
@@ -147,10 +195,14 @@ def install_error_handlers(app: FastAPI) -> None:
         return render(error)
 
     @app.exception_handler(RequestValidationError)
-    async def _validation(_: Request, error: RequestValidationError) -> Response:
-        return render(invalid(list(error.errors())))
+    async def _validation(request: Request, error: RequestValidationError) -> Response:
+        errors = list(error.errors())
+        return render(NotJsonError() if _is_something_else(request, errors) else invalid(errors))
 
     @app.exception_handler(HTTPException)
-    async def _http(_: Request, error: HTTPException) -> Response:
-        code, message = BY_STATUS.get(error.status_code, ("http_error", "请求没有成功。"))
+    async def _http(request: Request, error: HTTPException) -> Response:
+        if error.status_code == MethodNotAllowedError.status:
+            named = (error.headers or {}).get("Allow", "").split(", ")
+            return render(MethodNotAllowedError(request.app.state.addresses.methods(request.scope["path"]) or named))
+        code, message = _BY_STATUS.get(error.status_code, ("http_error", "请求没有成功，请检查后再试。"))
         return error_response(error.status_code, code, message, headers=error.headers)

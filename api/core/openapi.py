@@ -9,7 +9,7 @@ from typing import Any
 
 from fastapi import FastAPI
 
-from api.core.errors import BY_STATUS, ApiError
+from api.core.errors import ApiError
 
 _REF = {"$ref": "#/components/schemas/Error"}
 _CUSTOMER = "conversation"
@@ -23,8 +23,9 @@ _TEXTS: Mapping[int, str] = {
     409: "与现在的状态冲突",
     410: "已经删除",
     413: "内容过大",
-    415: "不支持这种文件",
+    415: "不是这里接收的内容类型",
     422: "提交的内容有误，details 逐项说明",
+    431: "网址和请求头过长",
     429: "操作太频繁，Retry-After 秒后再试",
     500: "系统出错",
     503: "暂时不能服务，没有保存任何内容",
@@ -55,8 +56,7 @@ def describe(app: FastAPI) -> None:
 
 def error_codes() -> dict[int, set[str]]:
     """Every code that there is, by status."""
-    found: dict[int, set[str]] = {status: {code} for status, (code, _) in BY_STATUS.items()}
-    found.setdefault(500, set()).add(ApiError.code)
+    found: dict[int, set[str]] = {ApiError.status: {ApiError.code}}
     for error in _errors(ApiError):
         found.setdefault(error.status, set()).add(error.code)
     return found
@@ -113,7 +113,7 @@ def _refusals(path: str, method: str, operation: Mapping[str, Any]) -> set[int]:
     found |= {404} if "{" in path else set()
     found |= {422} if parameters or "requestBody" in operation else set()
     found |= {409} if method in _WRITES else set()
-    return found | ({400, 413} if "requestBody" in operation else set())
+    return found | ({400, 413, 415} if "requestBody" in operation else set())
 
 
 def _refusal(status: int, codes: Mapping[int, set[str]]) -> dict[str, Any]:

@@ -21,13 +21,14 @@ class WebPart(StaticFiles):
 
     def __init__(self, directory: Path, *, single_page: bool = False, shared: bool = False) -> None:
         super().__init__(directory=directory, html=True, check_dir=False)
+        self.config_checked = True  # a missing folder is a page of ours, see get_response
         self._root = directory
         self._single_page = single_page
         self._shared = shared
 
     async def get_response(self, path: str, scope: Scope) -> Response:
         # Looked at per request: the parts may be built while the server runs.
-        if not self._root.is_dir():
+        if not self._root.is_dir() and scope["method"] in ("GET", "HEAD"):
             return HTMLResponse(_NOT_BUILT, 404)
         try:
             response = await super().get_response(path, scope)

@@ -41,7 +41,11 @@ class AccountExistsError(ApiError):
 class LastAdminError(ApiError):
     """Somebody has to be able to administer."""
 
-    status, code, message = 409, "last_admin", "这是最后一个可用的管理员账号，不能停用，也不能改成别的角色。"
+    status, code, message = (
+        409,
+        "last_admin",
+        "这是最后一个可用的管理员账号，不能停用，也不能改成别的角色；请先增加一位管理员。",
+    )
 
 
 class OwnRightsError(ApiError):

@@ -28,7 +28,7 @@ class KeyNameTakenError(ApiError):
 class UnknownKeyError(NotFoundError):
     """No key has this number, or it was revoked before."""
 
-    code, message = "key_not_found", "没有这个密钥，或者已经吊销。"
+    code, message = "key_not_found", "没有这个密钥，或者已经吊销，请刷新列表。"
 
 
 @router.get("/v1/api-keys")

@@ -41,19 +41,19 @@ _SHOWN_ID = 16  # characters of a session's hash that name it to its owner
 class WrongPasswordError(ApiError):
     """Unknown account and wrong password look the same, and take the same time."""
 
-    status, code, message = 401, "wrong_credentials", "账号或密码不对。"
+    status, code, message = 401, "wrong_credentials", "账号或密码不对，请重新输入；忘记密码请联系管理员。"
 
 
 class WrongOldPasswordError(ApiError):
     """The owner of the session does not know the account's password."""
 
-    status, code, message = 403, "wrong_old_password", "原密码不对，没有修改。"
+    status, code, message = 403, "wrong_old_password", "原密码不对，没有修改，请重新输入。"
 
 
 class NoPasswordError(ApiError):
     """An API key, or an account of the identity provider, has no password here."""
 
-    status, code, message = 409, "no_password", "这个账号不用密码登录，没有可以修改的密码。"
+    status, code, message = 409, "no_password", "这个账号不用密码登录，没有可以修改的密码，请走统一身份认证。"
 
 
 @router.post("/v1/staff/login", responses={401: {}})

@@ -28,7 +28,7 @@ class WeakPasswordError(InvalidError):
     """Too short, or made of the username."""
 
     code = "weak_password"
-    message = f"新密码至少要 {SHORTEST_PASSWORD} 个字符，不能包含用户名，也不能只是同一个字符。"
+    message = f"新密码至少要 {SHORTEST_PASSWORD} 个字符，不能包含用户名，也不能只是同一个字符，请换一个。"
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ import pytest
 from argon2 import PasswordHasher
 
 from api.app import create_app
+from api.core.protocol import Protocol
 from api.core.settings import Settings
 from contract.playbook_loader import load_playbook
 from tests.api import stores
@@ -204,7 +205,7 @@ async def start(tmp_path: Path, store: Store, redis_url: str) -> AsyncIterator[S
             settings = Settings(**{**values, **changes})
             store.prepare(settings)
             app = create_app(settings)
-            server = Server(app)
+            server = Server(app, http=Protocol)
             url = await server.start()
             http = await stack.enter_async_context(httpx.AsyncClient(base_url=url, timeout=15))
             stopped = False

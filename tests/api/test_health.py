@@ -1,12 +1,17 @@
 """Alive, ready, counted; and one error shape for everything that is asked wrongly."""
 
-from collections.abc import Callable
+import asyncio
+import contextlib
+import json
+import re
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import httpx
 import psycopg
 import pytest
 
+from api.core.errors import ApiError
 from tests.api.conftest import Bridge, Start
 from tests.api.redis_server import free_port
 
@@ -139,6 +144,10 @@ Ask = Callable[[Bridge], Any]
 MISTAKES: dict[str, tuple[Ask, int, str]] = {
     "unknown route": (lambda b: b.http.get("/v1/nowhere"), 404, "not_found"),
     "unknown page": (lambda b: b.http.get("/desk/../../etc/passwd"), 404, "not_found"),
+    "wrong method of a page": (lambda b: b.http.post("/desk/"), 405, "method_not_allowed"),
+    "unheard-of method": (lambda b: b.http.request("TRACE", "/v1/tickets"), 405, "method_not_allowed"),
+    "long headers": (lambda b: b.http.get("/healthz", headers={"X-Long": "a" * 70_000}), 431, "headers_too_large"),
+    "strange host": (lambda b: b.http.get("/v1/nowhere/", headers={"Host": "[::1/../?"}), 404, "not_found"),
     "wrong method": (lambda b: b.http.delete("/v1/conversations"), 405, "method_not_allowed"),
     "bad json": (lambda b: b.http.post("/v1/conversations", content=b'{"a":', headers=JSON), 422, "invalid_request"),
     "not utf-8": (lambda b: b.http.post("/v1/conversations", content=b'{"a":"\xff"}', headers=JSON), 400, "bad_request"),
@@ -149,10 +158,10 @@ MISTAKES: dict[str, tuple[Ask, int, str]] = {
     "too deep": (
         lambda b: b.http.post("/v1/conversations", content=b"[" * 100_000, headers=JSON), 400, "bad_request",
     ),
-    "a form": (lambda b: b.http.post("/v1/conversations", data={"consent": "true"}), 422, "invalid_request"),
+    "a form": (lambda b: b.http.post("/v1/conversations", data={"consent": "true"}), 415, "unsupported_media_type"),
     "plain text": (
         lambda b: b.http.post("/v1/conversations", content=b'{"consent":true}', headers={"Content-Type": "text/plain"}),
-        422, "invalid_request",
+        415, "unsupported_media_type",
     ),
     "too large": (lambda b: b.http.post("/v1/conversations", content=b" " * 2_000_000), 413, "payload_too_large"),
     "no token": (lambda b: b.http.get("/v1/conversations/x/messages"), 401, "unauthorized"),
@@ -167,6 +176,62 @@ async def test_every_mistake_has_the_same_shape(bridge: Bridge, name: str) -> No
     ask, status, code = MISTAKES[name]
     answer = await ask(bridge)
     assert (answer.status_code, error_of(answer)["code"]) == (status, code)
+
+
+@pytest.mark.only_on("sqlite", reason="nothing is stored")
+async def test_a_wrong_method_hears_the_right_ones(bridge: Bridge) -> None:
+    # The last three look like an incident, a branch and an account of that name.
+    right = {
+        ("DELETE", "/v1/tickets"): "GET, POST", ("PUT", "/v1/webhooks/1"): "DELETE, GET, PATCH", ("PUT", "/desk/x"): "GET, HEAD",
+        ("PATCH", "/v1/incidents/export"): "GET", ("PUT", "/v1/branches/import"): "POST", ("PATCH", "/v1/staff/oidc"): "GET",
+    }  # fmt: skip
+    for (method, path), allowed in right.items():
+        answer = await bridge.http.request(method, path, headers=bridge.key())
+        assert (answer.status_code, error_of(answer)["code"]) == (405, "method_not_allowed"), path
+        assert answer.headers["allow"] == ", ".join(error_of(answer)["details"]["allowed"]) == allowed, path
+
+
+async def raw(bridge: Bridge, *parts: bytes) -> tuple[int, str]:
+    """Status and code of the answer to what is no HTTP, or no end of it."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", int(bridge.url.rpartition(":")[2]))
+    with contextlib.suppress(ConnectionError):
+        for part in parts:
+            writer.write(part)
+            await writer.drain()
+    head, _, body = (await reader.read()).partition(b"\r\n\r\n")
+    writer.close()
+    assert b"content-type: application/json" in head
+    return int(head.split(b" ")[1]), json.loads(body)["error"]["code"]
+
+
+@pytest.mark.only_on("sqlite", reason="nothing is stored")
+async def test_what_the_app_never_sees_has_the_same_shape(bridge: Bridge) -> None:
+    assert await raw(bridge, b"\x16\x03\x01 hello\r\n\r\n") == (400, "not_http")
+    assert await raw(bridge, b"POST /v1/tickets HTTP/1.1\r\nContent-Length: many\r\n\r\n") == (400, "not_http")
+    assert await raw(bridge, b"GET /" + b"a" * 100_000 + b" HTTP/1.1\r\n\r\n") == (431, "headers_too_large")
+
+
+@pytest.mark.only_on("sqlite", reason="nothing is stored")
+async def test_a_head_without_an_end_is_not_collected(bridge: Bridge) -> None:
+    endless = [b"X-%d: %s\r\n" % (number, b"a" * 8000) for number in range(20)]
+    assert await raw(bridge, b"GET /healthz HTTP/1.1\r\n", *endless) == (431, "headers_too_large")
+    assert await raw(bridge, b"GET /healthz HTTP/1.1\r\nX: ", *[b"a" * 8000] * 20) == (431, "headers_too_large")
+
+
+async def test_a_place_in_broken_json_is_told(bridge: Bridge) -> None:
+    answer = await bridge.http.post("/v1/conversations", content=b'{"a":', headers=JSON)
+    assert error_of(answer)["details"] == [{"field": "内容", "message": "第 6 个字符起不是正确的 JSON"}]
+
+
+def test_every_named_error_says_what_to_do() -> None:
+    def all_of(above: type[ApiError]) -> Iterator[type[ApiError]]:
+        for error in above.__subclasses__():
+            yield error
+            yield from all_of(error)
+
+    # The others are raised with a sentence of their own.
+    texts = {error.message for error in all_of(ApiError)} - {ApiError.message}
+    assert not {text for text in texts if not re.search("请|可以", text)}
 
 
 async def test_a_huge_sequence_number_is_refused(bridge: Bridge) -> None:

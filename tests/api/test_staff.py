@@ -89,7 +89,7 @@ async def test_a_session_from_another_sites_page_does_not_count(bridge: Bridge) 
 async def test_a_wrong_login_does_not_say_what_was_wrong(bridge: Bridge, username: str, password: str) -> None:
     refused = await login(bridge, username, password)
     assert code(refused) == (401, "wrong_credentials")
-    assert refused.json()["error"]["message"] == "账号或密码不对。"
+    assert refused.json()["error"]["message"] == "账号或密码不对，请重新输入；忘记密码请联系管理员。"
     assert "set-cookie" not in refused.headers
 
 

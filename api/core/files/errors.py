@@ -19,7 +19,7 @@ class EmptyFileError(FileRefusedError):
 class UnsupportedFileError(FileRefusedError):
     """By its content it is of no kind that the playbook allows, whatever its name says."""
 
-    status, code, message = 415, "file_type_unsupported", "不支持这种文件。"
+    status, code, message = 415, "file_type_unsupported", "不支持这种文件，请换成图片、PDF 等常见格式再传。"
 
 
 class DamagedFileError(FileRefusedError):

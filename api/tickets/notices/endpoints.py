@@ -24,7 +24,7 @@ _LARGEST = 2**62  # beyond it neither database has a number
 class NoticeNotFoundError(NotFoundError):
     """Unknown, or not for this caller."""
 
-    code, message = "notice_not_found", "找不到这条提醒。"
+    code, message = "notice_not_found", "找不到这条提醒，请刷新列表。"
 
 
 @router.get("/v1/notices", response_model=NoticePage)

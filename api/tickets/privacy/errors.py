@@ -25,19 +25,19 @@ class NotConfirmedError(InvalidError):
 class NotHeldError(ApiError):
     """There is no hold to lift."""
 
-    status, code, message = 409, "not_held", "这张工单没有被保全。"
+    status, code, message = 409, "not_held", "这张工单没有被保全，不用解除；请核对工单号。"
 
 
 class AnonymisedError(ApiError):
     """The ticket has no personal data any more."""
 
-    status, code, message = 409, "anonymised", "这张工单已经去除个人信息，不能再做这项操作。"
+    status, code, message = 409, "anonymised", "这张工单已经去除个人信息，不能再做这项操作；需要时请另立新单。"
 
 
 class NoConsentError(ApiError):
     """Nothing to withdraw."""
 
-    status, code, message = 404, "no_consent", "没有找到还有效的同意记录。"
+    status, code, message = 404, "no_consent", "没有找到还有效的同意记录，可能已经撤回；请先查看工单的同意记录。"
 
 
 class ConsentVersionError(InvalidError):
