@@ -15,6 +15,7 @@ import pytest
 from sqlalchemy import Connection, Engine, create_engine, text
 from sqlalchemy.pool import NullPool
 
+from api.core.models import metadata
 from api.core.settings import Settings
 from api.migrations.run import migrate
 from tests.api.postgres import why_not
@@ -88,6 +89,19 @@ def empty_postgres_database(server: str) -> Iterator[str]:
     _administer(server, f"CREATE DATABASE {name}")
     yield _sql_url(f"{server}/{name}")
     _administer(server, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+def written(settings: Settings) -> bytes:
+    """All that lies on a disk: every file of the data directory and, as PostgreSQL prints them, its rows; blobs as they are."""
+    found = b"".join(path.read_bytes() for path in settings.data_dir.rglob("*") if path.is_file())
+    if settings.database_url:
+        with psycopg.connect(settings.database_url) as connection:
+            for table in metadata.sorted_tables:
+                rows = connection.execute(f'SELECT * FROM "{table.name}"'.encode())  # noqa: S608
+                found += b"|".join(
+                    cell if isinstance(cell, bytes) else str(cell).encode() for row in rows for cell in row
+                )
+    return found
 
 
 def migrate_what_is_old(engine: Engine) -> None:

@@ -7,7 +7,6 @@ import zipfile
 from datetime import datetime, timedelta
 from typing import Any
 
-import psycopg
 import pytest
 from sqlalchemy import select, text
 
@@ -19,6 +18,7 @@ from api.tickets.models import ticket_events, tickets
 from api.tickets.privacy.keepers import Keeper, Subject
 from contract.playbook_loader import load_playbook
 from contract.privacy import Consent, Period, Retention
+from tests.api import stores
 from tests.api.conftest import ROOT, Bridge, Start
 from tests.api.files.samples import pdf
 
@@ -471,16 +471,6 @@ async def test_the_command_counts_and_does(start: Start, capsys: pytest.CaptureF
     assert "已去除个人信息的工单：1 张" in capsys.readouterr().out
 
 
-def dumped(database_url: str) -> bytes:
-    """Every row of every table as PostgreSQL prints it, blobs as the bytes that they are."""
-    found = b""
-    with psycopg.connect(database_url) as connection:
-        for table in metadata.sorted_tables:
-            for row in connection.execute(f'SELECT * FROM "{table.name}"').fetchall():  # type: ignore[arg-type]  # noqa: S608
-                found += b"|".join(cell if isinstance(cell, bytes) else str(cell).encode() for cell in row)
-    return found
-
-
 async def test_two_hundred_seeds_stand_nowhere_in_clear(start: Start, capfd: pytest.CaptureFixture[str]) -> None:
     """Messages, tickets, events, errors; then every file of the data directory, the log, and all of Redis."""
     bridge: Bridge = await start()
@@ -510,9 +500,7 @@ async def test_two_hundred_seeds_stand_nowhere_in_clear(start: Start, capfd: pyt
         kept.append(repr(await redis.dump(key)))
     await bridge.stop()
     out, err = capfd.readouterr()
-    stored = b"".join(path.read_bytes() for path in bridge.settings.data_dir.rglob("*") if path.is_file())
-    if bridge.settings.database_url:
-        stored += dumped(bridge.settings.database_url)
+    stored = stores.written(bridge.settings)
     assert len(stored) > 100_000
     haystack = stored + (out + err).encode() + "\n".join(kept).encode()
     assert [seed for seed in seeds if seed.encode() in haystack] == []

@@ -14,6 +14,7 @@ import pytest
 from stdnum import luhn
 
 from api.core.redaction import mask
+from tests.api import stores
 from tests.api.conftest import ROOT, Bridge
 from tests.api.fake_bot import FakeBot, Server, answer
 from tests.api.redis_server import free_port
@@ -145,7 +146,7 @@ async def test_nothing_of_it_stands_in_the_files(bridge: Bridge) -> None:
     await talk.answered(await talk.say(f"我{PHONE}，卡{CARD}，身份证{IDENTITY}，柜员很凶"))
     await bridge.file(phone=PHONE, name="王小明", narrative_raw="柜员很凶")
     await bridge.stop()
-    stored = b"".join(path.read_bytes() for path in bridge.settings.data_dir.rglob("*") if path.is_file())
+    stored = stores.written(bridge.settings)
     assert len(stored) > 10_000
     for secret in (*NUMBERS, "王小明", "柜员很凶"):
         assert secret.encode() not in stored

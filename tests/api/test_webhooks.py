@@ -11,6 +11,7 @@ from standardwebhooks import WebhookVerificationError
 from starlette.responses import Response
 
 from api.core.models import audit
+from api.tickets.handoff import repository as outbox
 from api.tickets.handoff.webhooks import models
 from tests.api.conftest import Bridge, Start
 from tests.api.receiver import Event, Receiver, eventually
@@ -60,6 +61,10 @@ async def until(bridge: Bridge, made: dict[str, Any], state: str, count: int = 1
             return found
         await asyncio.sleep(0.02)
     raise AssertionError(await deliveries(bridge, made))
+
+
+async def relayed(bridge: Bridge) -> bool:
+    return not await bridge.app.state.context.db.read(outbox.is_waiting)
 
 
 async def filed(bridge: Bridge, *tails: int, **more: Any) -> list[str]:
@@ -450,6 +455,7 @@ async def test_a_time_is_replayed_with_what_was_before_the_webhook(bridge: Bridg
     clock._offset += timedelta(hours=2)
     since = clock.now()
     (before,) = await filed(bridge, 2)
+    await eventually(lambda: relayed(bridge))  # what waits for its position is sent to whoever is there by then
     made = await webhook(bridge, receiver.url)
     (after,) = await filed(bridge, 3)
     await receiver.until(1)
@@ -459,7 +465,7 @@ async def test_a_time_is_replayed_with_what_was_before_the_webhook(bridge: Bridg
         return int((await call(bridge, "POST", path, since=since.isoformat()))["replayed"])
 
     await eventually(replayed)
-    await receiver.until(2)
+    await until(bridge, made, "delivered", 2)
     assert [event["data"]["ticket_no"] for event in receiver.kept] == [after, before]
     assert await call(bridge, "POST", path, since=since.isoformat(), delivered=True) == {"replayed": 2}
     await receiver.until(4)
