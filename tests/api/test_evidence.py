@@ -138,7 +138,7 @@ async def test_what_is_no_upload_is_refused(bridge: Bridge) -> None:
 
 async def test_only_upload_routes_take_more_than_a_megabyte(bridge: Bridge) -> None:
     talk = await bridge.talk()
-    large = b"%PDF-1.4\n1 0 obj\n" + os.urandom(3_000_000) + pdf()
+    large = pdf(contents=os.urandom(3_000_000))
     assert (await upload(talk, large, "a.pdf")).status_code == 201
     refused = await upload(talk, bytes(21 * 1024**2), "a.pdf")
     assert code(refused) == (413, "file_too_large")
@@ -479,10 +479,10 @@ async def test_an_infected_file_is_refused_and_somebody_hears_of_it(start: Start
     with played_clamd(lambda data: b"stream: Eicar FOUND\n" if EICAR in data else b"stream: OK\n") as address:
         bridge = await start(clamav=address)
         talk = await bridge.talk()
-        assert code(await upload(talk, pdf(EICAR), "a.pdf")) == (422, "file_infected")
+        assert code(await upload(talk, pdf(contents=EICAR), "a.pdf")) == (422, "file_infected")
         assert stored(bridge) == []
         number = await filed(bridge)
-        assert code(await add(bridge, number, pdf(EICAR, b"<<>>"))) == (422, "file_infected")
+        assert code(await add(bridge, number, pdf(b"<<>>", contents=EICAR))) == (422, "file_infected")
         notices = (await bridge.http.get("/v1/notices", headers=bridge.key("admin"))).json()["notices"]
         assert {(notice["kind"], notice["ticket_no"]) for notice in notices} == {
             ("file_infected", None),
@@ -538,7 +538,7 @@ async def test_with_a_real_scanner(start: Start, tmp_path: Path) -> None:
     try:
         await bridge.app.state.evidence.upkeep.scan()
         assert (await detail(bridge, number))["attachments"][0]["scan"] == "clean"
-        assert code(await add(bridge, number, pdf(EICAR))) == (422, "file_infected")
+        assert code(await add(bridge, number, pdf(contents=EICAR))) == (422, "file_infected")
     finally:
         daemon.stop()
 

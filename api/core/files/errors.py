@@ -46,6 +46,12 @@ class ActiveContentError(FileRefusedError):
     code, message = "file_active", "这份 PDF 里带有脚本或内嵌文件，请打印成 PDF 或截图后再传。"
 
 
+class LockedFileError(FileRefusedError):
+    """A PDF that opens with a password only: neither we nor the back office could look inside."""
+
+    code, message = "file_locked", "这份 PDF 设了打开密码，请去掉密码或截图后再传。"
+
+
 class FileTooLargeError(ApiError):
     """Past the largest size of its kind."""
 
@@ -86,6 +92,6 @@ REFUSALS: dict[str, type[ApiError]] = {
     error.code: error
     for error in (
         EmptyFileError, UnsupportedFileError, DamagedFileError, TooManyPixelsError, AnimatedImageError,
-        ActiveContentError, FileTooLargeError, FileStoreUnavailableError,
+        ActiveContentError, LockedFileError, FileTooLargeError, FileStoreUnavailableError,
     )
 }  # fmt: skip

@@ -1,22 +1,22 @@
-"""PDF: its structure, and nothing in it that does something when it is opened.
+"""PDF: read by qpdf as a viewer reads it, and nothing in it that does something when it is opened.
 
 A PDF keeps its metadata (author, program, dates): rewriting it would break signatures, and a signed receipt is evidence.
-What is encrypted inside a PDF cannot be looked at.
 """
 
-import re
-import zlib
+import io
+from collections.abc import Iterator
+
+import pikepdf
 
 from api.core.files.kinds import DAMAGED, Cleaned, Limits, Refusal
 
 _TAIL = 2048  # bytes in which the end must stand; readers look in 1,024
-_OBJECT_STREAM = re.compile(rb"/ObjStm\b[^>]{0,400}?>>\s*stream\r?\n", re.S)
-_LONGEST_STREAM = 8 * 1024 * 1024  # of inflated objects; a page of text has kilobytes
-_LONGEST_TOTAL = 64 * 1024 * 1024
-_NAME_ESCAPE = re.compile(rb"#([0-9A-Fa-f]{2})")
-_ACTIVE = re.compile(
-    rb"/(?:JavaScript|JS|Launch|EmbeddedFiles?|RichMedia|XFA|SubmitForm|ImportData|GoToE)(?![A-Za-z0-9])"
-)
+_ACTIVE = frozenset(
+    f"/{name}"
+    for name in (
+        "JavaScript", "JS", "Launch", "EmbeddedFile", "EmbeddedFiles", "RichMedia", "XFA", "SubmitForm", "ImportData", "GoToE",
+    )
+)  # fmt: skip
 
 
 def pdf(data: bytes, _limits: Limits) -> Cleaned:
@@ -25,26 +25,34 @@ def pdf(data: bytes, _limits: Limits) -> Cleaned:
     end = data.rfind(b"%%EOF")
     if end < 0 or data[end + 5 :].strip(b"\r\n\t \0"):
         raise Refusal(DAMAGED)  # cut off, or something else stands behind it
-    if b"obj" not in data or _is_active(data) or any(_is_active(objects) for objects in _hidden_objects(data)):
-        raise Refusal("file_active") if b"obj" in data else Refusal(DAMAGED)
+    try:
+        with pikepdf.open(io.BytesIO(data), suppress_warnings=True) as opened:
+            active = any(_is_active(item) for item in _everything(opened))
+    except pikepdf.PasswordError as error:
+        raise Refusal("file_locked") from error
+    except (pikepdf.PdfError, RecursionError) as error:
+        raise Refusal(DAMAGED) from error
+    if active:
+        raise Refusal("file_active")
     return Cleaned(data[: end + 5] + b"\n", "application/pdf", ("pdf",))
 
 
-def _is_active(objects: bytes) -> bool:
-    plain = _NAME_ESCAPE.sub(lambda match: bytes((int(match[1], 16),)), objects) if b"#" in objects else objects
-    return _ACTIVE.search(plain) is not None
+def _everything(opened: pikepdf.Pdf) -> Iterator[pikepdf.Object]:
+    """Each object of the file, those that nothing leads to as well; only of streams not the contents."""
+    waiting: list[pikepdf.Object] = [opened.trailer, *opened.objects]
+    while waiting:
+        item = waiting.pop()
+        yield item
+        parts: Iterator[object] = iter(())
+        if isinstance(item, pikepdf.Dictionary | pikepdf.Stream):
+            parts = (item.get(key) for key in item.keys())  # noqa: SIM118 - iterating a stream is another thing
+        elif isinstance(item, pikepdf.Array):
+            parts = iter(item)
+        # What is indirect is in `objects` itself.
+        waiting.extend(part for part in parts if isinstance(part, pikepdf.Object) and not part.is_indirect)
 
 
-def _hidden_objects(data: bytes) -> list[bytes]:
-    """Objects inside compressed streams, where names would otherwise go unseen."""
-    found, total = [], 0
-    for match in _OBJECT_STREAM.finditer(data):
-        try:
-            objects = zlib.decompressobj().decompress(data[match.end() :], _LONGEST_STREAM)
-        except zlib.error:
-            continue  # encrypted, or compressed in another way
-        total += len(objects)
-        if total > _LONGEST_TOTAL:
-            raise Refusal(DAMAGED)
-        found.append(objects)
-    return found
+def _is_active(item: pikepdf.Object) -> bool:
+    if isinstance(item, pikepdf.Name):
+        return str(item) in _ACTIVE
+    return isinstance(item, pikepdf.Dictionary | pikepdf.Stream) and not _ACTIVE.isdisjoint(item.keys())

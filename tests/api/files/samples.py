@@ -4,6 +4,7 @@ import io
 import struct
 import zlib
 
+import pikepdf
 import pillow_heif
 from PIL import Image
 
@@ -64,17 +65,22 @@ def _png(kind: bytes, body: bytes) -> bytes:
     return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
 
 
-def pdf(*objects: bytes) -> bytes:
-    body = b"%PDF-1.7\n" + b"\n".join(
-        b"%d 0 obj\n%s\nendobj" % pair for pair in enumerate(objects or (b"<<>>",), start=1)
+def pdf(*objects: bytes, contents: bytes = b"", password: str = "", packed: bool = False) -> bytes:
+    """`objects` as PDF writes them, `contents` of an uncompressed stream; `packed` puts objects into compressed streams."""
+    made = pikepdf.new()
+    made.add_blank_page()
+    made.Root.TsParts = made.make_indirect(
+        pikepdf.Array([made.make_indirect(pikepdf.Object.parse(o)) for o in objects])
     )
-    return body + b"\nxref\n0 1\ntrailer\n<<>>\nstartxref\n%d\n%%%%EOF\n" % len(body)
-
-
-def hidden(objects: bytes) -> bytes:
-    """An object stream, where a PDF keeps objects compressed."""
-    packed = zlib.compress(objects)
-    return b"<< /Type /ObjStm /Filter /FlateDecode /Length %d >>\nstream\n%s\nendstream" % (len(packed), packed)
+    made.Root.TsStream = made.make_stream(contents)
+    written = io.BytesIO()
+    made.save(
+        written,
+        compress_streams=False,
+        object_stream_mode=pikepdf.ObjectStreamMode.generate if packed else pikepdf.ObjectStreamMode.disable,
+        encryption=pikepdf.Encryption(owner="owner", user=password) if password else False,
+    )
+    return written.getvalue()
 
 
 def box(kind: bytes, body: bytes = b"") -> bytes:

@@ -60,7 +60,7 @@ def test_without_a_daemon_nothing_is_scanned() -> None:
 def test_a_real_daemon_tells_good_from_bad(daemon: Process) -> None:
     scanner = Scanner(f"127.0.0.1:{daemon.port}")
     assert scanner.scan([pdf()]) is Scan.CLEAN
-    assert scanner.scan([pdf(EICAR)]) is Scan.INFECTED
+    assert scanner.scan([pdf(contents=EICAR)]) is Scan.INFECTED
 
 
 def test_a_real_daemon_over_its_socket_and_with_a_large_file(daemon: Process) -> None:
