@@ -110,7 +110,7 @@ class Talk:
         assert response.status_code == 200, response.text
         return dict(response.json())
 
-    async def until(self, done: Callable[[dict[str, Any]], bool], seconds: float = 8.0) -> dict[str, Any]:
+    async def until(self, done: Callable[[dict[str, Any]], bool], seconds: float = 30.0) -> dict[str, Any]:
         page: dict[str, Any] = {}
         for _ in range(int(seconds / 0.02)):
             page = await self.history()
@@ -119,14 +119,14 @@ class Talk:
             await asyncio.sleep(0.02)
         raise AssertionError(f"not reached: {page}")
 
-    async def answered(self, seq: int, seconds: float = 8.0) -> dict[str, Any]:
+    async def answered(self, seq: int, seconds: float = 30.0) -> dict[str, Any]:
         """The page once a bot message stands after `seq`."""
         return await self.until(
             lambda page: any(m["role"] == "bot" and m["seq"] > seq for m in page["messages"]), seconds
         )
 
     async def events(
-        self, enough: Callable[[list[Any]], bool], last: int | None = None, seconds: float = 8.0
+        self, enough: Callable[[list[Any]], bool], last: int | None = None, seconds: float = 30.0
     ) -> list[Any]:
         headers = self.headers if last is None else {**self.headers, "Last-Event-ID": str(last)}
         text = ""
@@ -207,7 +207,7 @@ async def start(tmp_path: Path, store: Store, redis_url: str) -> AsyncIterator[S
             app = create_app(settings)
             server = Server(app, http=Protocol)
             url = await server.start()
-            http = await stack.enter_async_context(httpx.AsyncClient(base_url=url, timeout=15))
+            http = await stack.enter_async_context(httpx.AsyncClient(base_url=url, timeout=60))
             stopped = False
 
             async def stop() -> None:

@@ -54,7 +54,7 @@ class Receiver:
     def versions(self, ticket_no: str) -> list[int]:
         return [event["data"]["version"] for event in self.kept if event["data"]["ticket_no"] == ticket_no]
 
-    async def until(self, count: int, seconds: float = 15.0) -> list[Event]:
+    async def until(self, count: int, seconds: float = 30.0) -> list[Event]:
         """Once `count` events were kept."""
         for _ in range(int(seconds / 0.02)):
             if len(self.kept) >= count:
@@ -78,7 +78,7 @@ class Receiver:
         return response
 
 
-async def eventually(check: Callable[[], Awaitable[Any]], seconds: float = 10.0) -> Any:
+async def eventually(check: Callable[[], Awaitable[Any]], seconds: float = 30.0) -> Any:
     """What `check` gives once it is true."""
     for _ in range(int(seconds / 0.02)):
         if found := await check():

@@ -55,7 +55,7 @@ async def deliveries(bridge: Bridge, made: dict[str, Any], **params: Any) -> lis
 
 async def until(bridge: Bridge, made: dict[str, Any], state: str, count: int = 1) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = []
-    for _ in range(500):
+    for _ in range(1500):
         found = await deliveries(bridge, made, state=state)
         if len(found) >= count:
             return found
