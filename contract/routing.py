@@ -24,6 +24,7 @@ from contract.sla import DatedNumber, Industry
 from contract.ticket import Nature
 
 _LEVELS = range(5)
+_HIGHEST = 3  # of escalation
 # Where a mistake stands in the file, and what is wrong.
 Mistake = tuple[tuple[str | int, ...], str]
 
@@ -139,8 +140,9 @@ class Routing(Frozen):
         return next((route for route in self.ranked(concern, day) if route.handler not in recused), None)
 
     def last_resort(self, recused: Set[str] = frozenset()) -> str:
-        """`fallback`, or `deputy` where that is recused; whoever it is may not refuse."""
-        return self.deputy if self.fallback in recused else self.fallback
+        """`fallback`, or `deputy` where that is recused, or whoever is told last of late tickets; it may not refuse."""
+        highest = (unit for one in self.escalations if one.level == _HIGHEST for unit in one.to)
+        return next((unit for unit in (self.fallback, self.deputy, *highest) if unit not in recused), self.deputy)
 
     def seals(self, concern: Concern, day: date) -> bool:
         """By the matter, whatever its level: a tip about staff stays closed when anger sends it to another unit; or by a rule
@@ -163,12 +165,18 @@ class Routing(Frozen):
         number = in_force(self.refusals, day)
         return number.value if number else 0
 
-    def escalation(self, level: int, unit: str, day: date) -> tuple[str, ...]:
-        """The units told at a level (2, 3) of escalation: those named for this unit, else for every one, else `fallback`."""
+    def escalation(self, level: int, unit: str, day: date, recused: Set[str] = frozenset()) -> tuple[str, ...]:
+        """The units told at a level (2, 3) of escalation: those named for this unit, else for every one, else `fallback`.
+
+        Where all of them are recused, those of the level above; at last the last resort.
+        """
         valid = [one for one in self.escalations if one.level == level and one.holds_on(day)]
         own = next((one for one in valid if unit in one.units), None)
         found = own or next((one for one in valid if not one.units), None)
-        return found.to if found else (self.fallback,)
+        to = tuple(one for one in (found.to if found else (self.fallback,)) if one not in recused)
+        if to or level >= _HIGHEST:
+            return to or (self.last_resort(recused),)
+        return self.escalation(level + 1, unit, day, recused)
 
     def mistakes(self, causes: Set[str], branches: Set[str]) -> Iterator[Mistake]:
         """What cannot be meant; `causes` (both levels) and `branches` (codes) are those that there are."""

@@ -216,3 +216,18 @@ def mask_for_log(text: str) -> str:
     """`scrub`, and phones masked too: what a line of the log may quote at the worst."""
     text = scrub(text)
     return _replace(text, [(start, end, masked_phone(number) or "") for start, end, number in phones(text)])
+
+
+def plain_phone(phone: str | None) -> str | None:
+    if not phone:
+        return None
+    found = phones(phone)
+    return found[0][2] if found else phone.strip() or None
+
+
+def card_tail(narrative: str, vault: dict[str, str]) -> str | None:
+    """The last four digits of a card the customer mentioned; the bot only saw its placeholder."""
+    for name, value in vault.items():
+        if name.startswith("<CARD_") and name in narrative:
+            return value[-4:]
+    return None

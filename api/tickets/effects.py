@@ -9,14 +9,13 @@ from typing import Any
 from pydantic import ValidationError
 
 from api.core.errors import invalid
-from api.core.redaction import masked_phone
+from api.core.redaction import masked_phone, plain_phone
 from api.core.security import Role
 from api.tickets import handing, joining, merging, repository, stages, terms
 from api.tickets.errors import EventInvalidError
 from api.tickets.lifecycle import OPEN_STATES, EventType, PromiseKind
 from api.tickets.promises import Promise
 from api.tickets.schemas import CORRECTABLE, TELLABLE, TicketIn
-from api.tickets.service import plain_phone
 from api.tickets.step import Effect, Step, as_kept, needed_text
 
 _NEVER_EMPTY = ("nature", "cause_l1", "summary")
@@ -99,15 +98,19 @@ def _reclassified(step: Step, changes: dict[str, Any]) -> dict[str, Any]:
     ticket, tickets = step.ticket, step.tickets
     matter = {name: changes.get(name, getattr(ticket, name)) for name in (*_CLASS, "branch")}
     found: dict[str, Any] = {"restricted": tickets.is_restricted(matter, ticket.level_peak, step.now)}
-    flow = tickets.route_of(matter, ticket.level_peak, step.now, ticket.recused_units)
+    flow, out = tickets.route_of(
+        step.connection, matter, ticket.level_peak, step.now, persons=ticket.recused_persons, units=ticket.recused_units
+    )
     found["recused_units"] = flow["recused_units"]
+    if ticket.owner in out.persons:
+        found["owner"] = None
     is_newly_sealed = found["restricted"] and ("nature" in changes or not ticket.restricted)
-    if not is_newly_sealed and ticket.route not in flow["recused_units"]:
+    if not is_newly_sealed and ticket.route not in out.units:
         return found
     found |= flow
     if found["route"] != ticket.route:
         answers = None if found["restricted"] else ticket.responsible
-        found |= {"owner": None, **tickets.taken_by(answers, flow["recused_units"])}
+        found |= {"owner": None, **tickets.taken_by(answers, out.units)}
     return found
 
 

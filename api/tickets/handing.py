@@ -11,7 +11,7 @@ from api.core.errors import ApiError
 from api.tickets.errors import EventInvalidError
 from api.tickets.lifecycle import EventType
 from api.tickets.notices import repository as notices
-from api.tickets.recusal import by_turns, check_handler, stand_aside
+from api.tickets.recusal import aside_of, by_turns, check_handler, stand_aside
 from api.tickets.step import Effect, Step, needed_reason
 
 
@@ -23,9 +23,10 @@ class RefusalNotAllowedError(ApiError):
 
 def _accept(step: Step) -> Effect:
     ticket = step.ticket
-    check_handler(ticket, owner=step.event.owner, unit=ticket.route)
+    check_handler(step.connection, ticket, owner=step.event.owner, unit=ticket.route)
+    but = aside_of(step.connection, ticket).persons
     owner = step.event.owner or by_turns(
-        step.tickets.playbook, step.connection, ticket, step.now, but=set(ticket.recused_persons), usual=step.by.id
+        step.tickets.playbook, step.connection, ticket, step.now, but=but, usual=step.by.id
     )
     return {"owner": owner, "responsible": ticket.route}, {"owner": owner, "responsible": ticket.route}
 
@@ -33,13 +34,14 @@ def _accept(step: Step) -> Effect:
 def _reject(step: Step) -> Effect:
     """Refusal needs a reason; the ticket goes back to whoever sent it, and after some refusals it stays."""
     reason, ticket, routing = needed_reason(step, "退回"), step.ticket, step.tickets.playbook.routing
-    last = routing.last_resort(set(ticket.recused_units))
+    out = aside_of(step.connection, ticket)
+    last = routing.last_resort(out.units)
     if ticket.route == last:
         raise RefusalNotAllowedError(f"{last}不能退回工单；不归本部门办的，请转派给对口部门。", details={"route": last})
     count = ticket.refused_count + 1
     to, stays = ticket.sent_by or last, count >= routing.refusals_allowed(step.now.date())
     # What is sealed is not sent back the way it came, where others would read it.
-    if stays or ticket.restricted or to in (ticket.route, *ticket.recused_units):
+    if stays or ticket.restricted or to in (ticket.route, *out.units):
         to = last
     if stays:
         _tell_last(step, last, count)
@@ -68,7 +70,7 @@ def _assign(step: Step) -> Effect:
     event, ticket = step.event, step.ticket
     if event.owner is None and event.route is None:
         raise EventInvalidError("请给出经办人（owner）或部门（route）。")
-    check_handler(ticket, owner=event.owner, unit=event.route)
+    check_handler(step.connection, ticket, owner=event.owner, unit=event.route)
     changes: dict[str, Any] = {
         name: value for name in ("owner", "route") if (value := getattr(event, name)) is not None
     }

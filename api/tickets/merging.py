@@ -15,7 +15,7 @@ from api.tickets.errors import EventInvalidError
 from api.tickets.lifecycle import OPEN_STATES, WAITING_STATES, EventType, State, moments, state_of
 from api.tickets.links import repository as links
 from api.tickets.numbers import normal_number
-from api.tickets.schemas import EventIn, TicketIn
+from api.tickets.schemas import EventIn, RecusedIn, TicketIn
 from api.tickets.step import Effect, Step, needed_reason
 
 # Of the ticket that a repeat had joined, what holds for the repeat as well: it is the same customer.
@@ -59,6 +59,14 @@ def merge(step: Step) -> Effect:
     peak = max(into.level_peak, ticket.level_peak)
     counted = {"repeat_count": into.repeat_count + 1, "level_peak": peak, "updated_at": step.now}
     step.tickets.enter(connection, into, EventType.MERGE, counted, told, by=step.by, now=step.now)
+    step.tickets.stand_aside(
+        connection,
+        step.tickets.existing(connection, into.ticket_no),
+        persons=ticket.recused_persons,
+        units=ticket.recused_units,
+        by=step.by,
+        now=step.now,
+    )
     return {"parent_ticket": into.ticket_no}, {"into": into.ticket_no}
 
 
@@ -129,4 +137,7 @@ def _draft(ticket: AnyRow, entry: AnyRow) -> TicketIn:
     known = {
         name: value for name, value in filed.items() if name in TicketIn.model_fields and name != "conversation_id"
     }
-    return TicketIn.model_validate({**person, **known, **words})
+    draft = TicketIn.model_validate({**person, **known, **words})
+    # Whom it is about was told of the ticket as a whole, perhaps of more people than one filing may name.
+    about = RecusedIn.model_construct(persons=tuple(ticket.recused_persons), units=tuple(ticket.recused_units))
+    return draft.model_copy(update={"recused": about})

@@ -1,6 +1,11 @@
-"""回避: the person or unit that is complained of never handles the matter, and never decides about it."""
+"""回避: the person or unit that is complained of never handles the matter, and never decides about it.
 
-from collections.abc import Iterable
+`aside` is the one answer to who gets nothing of a matter; whoever picks a unit or a person (routing, refusal, handing on,
+turns, rises, escalation) asks it.
+"""
+
+from collections.abc import Iterable, Set
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -34,12 +39,43 @@ def check_actor(by: Principal, ticket: AnyRow, event: EventType) -> None:
         )
 
 
-def check_handler(ticket: AnyRow, *, owner: str | None = None, unit: str | None = None) -> None:
+@dataclass(frozen=True, slots=True)
+class Aside:
+    """Those complained of, and with them: the people of a unit complained of, for whichever unit they act, and a unit whose
+    every account that could handle the matter stands aside. A unit without accounts here is not judged.
+    """
+
+    persons: frozenset[str]
+    units: frozenset[str]
+
+
+def aside(connection: Connection, persons: Iterable[str], units: Iterable[str]) -> Aside:
+    persons, units = frozenset(persons), frozenset(units)
+    if not persons and not units:
+        return Aside(persons, units)
+    theirs = repository.members(connection, persons=persons, units=units)
+    persons |= {name for name, of in theirs if not units.isdisjoint(of)}
+    maybe = {unit for _, of in theirs for unit in of} - units
+    left = {unit for name, of in repository.members(connection, units=maybe) if name not in persons for unit in of}
+    return Aside(persons, units | (maybe - left))
+
+
+def aside_of(connection: Connection, ticket: AnyRow) -> Aside:
+    return aside(connection, ticket.recused_persons, ticket.recused_units)
+
+
+def check_handler(connection: Connection, ticket: AnyRow, *, owner: str | None = None, unit: str | None = None) -> None:
     """Raises RecusedError when a complaint would be handled by those whom it is about."""
-    if owner is not None and owner in ticket.recused_persons:
-        raise RecusedError(f"{owner} 是被反映的人，按回避要求不能经办；请换一位经办人。", details={"recused": [owner]})
-    if unit is not None and unit in ticket.recused_units:
-        raise RecusedError(f"{unit}是被反映的部门，按回避要求不能承办；请换一个部门。", details={"recused": [unit]})
+    out = aside_of(connection, ticket)
+    if owner is not None and owner in out.persons:
+        raise RecusedError(
+            f"{owner} 是被反映的人，或者属于被反映的部门，按回避要求不能经办；请换一位经办人。",
+            details={"recused": [owner]},
+        )
+    if unit is not None and unit in out.units:
+        raise RecusedError(
+            f"{unit}是被反映的部门，或者人员都要回避，按回避要求不能承办；请换一个部门。", details={"recused": [unit]}
+        )
 
 
 def stand_aside(
@@ -60,21 +96,22 @@ def stand_aside(
     all_persons = [*ticket.recused_persons, *sorted(new_persons)]
     all_units = [*ticket.recused_units, *sorted(new_units)]
     concern, day = concern_of(playbook, ticket._asdict(), ticket.level_peak), now.date()
-    last = playbook.routing.last_resort(set(all_units))
+    out = aside(connection, all_persons, all_units)
+    last = playbook.routing.last_resort(out.units)
     changes: dict[str, Any] = {
         "recused_persons": all_persons,
         "recused_units": all_units,
-        "copied": copies(playbook, concern, day, ticket.copied, set(all_units)),
-        **{name: last for name in ("responsible", "sent_by") if getattr(ticket, name) in new_units},
+        "copied": copies(playbook, concern, day, ticket.copied, out.units),
+        **{name: last for name in ("responsible", "sent_by") if getattr(ticket, name) in out.units},
     }
     told: dict[str, Any] = {"persons": sorted(new_persons) or None, "units": sorted(new_units) or None}
-    if ticket.route in new_units:
-        found = way(playbook, concern, day, set(all_units))
+    if ticket.route in out.units:
+        found = way(playbook, concern, day, out.units)
         told |= {"route": {"from": ticket.route, "to": found["route"]}, "handed_over": True}
         return {**changes, **found, "owner": None}, told
-    if ticket.owner in new_persons:
+    if ticket.owner in out.persons:
         handled = ticket.state in HANDLED_STATES
-        owner = by_turns(playbook, connection, ticket, now, but=set(all_persons)) if handled else None
+        owner = by_turns(playbook, connection, ticket, now, but=out.persons) if handled else None
         return {**changes, "owner": owner}, {**told, "owner": {"from": ticket.owner, "to": owner}}
     return changes, told
 
@@ -85,7 +122,7 @@ def by_turns(
     ticket: AnyRow,
     now: datetime,
     *,
-    but: set[str],
+    but: Set[str],
     usual: str | None = None,
 ) -> str | None:
     """The next owner within the ticket's unit: by turns where the playbook names its people (perhaps nobody is free),

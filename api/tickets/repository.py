@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
@@ -42,6 +42,7 @@ from api.tickets.search.words import Wanted
 _t = tickets.c
 
 _HOT = 3  # from this level on there is an index of its own
+_HANDLING = (Role.HANDLER, Role.SUPERVISOR, Role.ADMIN)
 _LOOKS = 8  # pages of candidates that one page of a search looks through; a search of rare words far apart goes on by its cursor
 
 # The list never reads encrypted columns but the phone, which it shows masked.
@@ -229,6 +230,23 @@ def add_event(connection: Connection, values: dict[str, Any]) -> None:
 def events_of(connection: Connection, ticket_no: str) -> list[AnyRow]:
     statement = select(ticket_events).where(ticket_events.c.ticket_no == ticket_no).order_by(ticket_events.c.id)
     return list(connection.execute(statement))
+
+
+def members(connection: Connection, *, persons: Set[str] = frozenset(), units: Set[str]) -> list[tuple[str, set[str]]]:
+    """Active accounts that may handle tickets, by name or of one of these units, each with all units it belongs to."""
+    if not persons and not units:
+        return []
+    listed = cast(staff.c.units, String)
+    named = or_(
+        staff.c.username.in_(persons),
+        staff.c.unit.in_(units),
+        *(listed.contains(json.dumps(unit), autoescape=True) for unit in sorted(units)),
+    )
+    active = select(staff.c.username, staff.c.unit, staff.c.units).where(staff.c.active, staff.c.role.in_(_HANDLING))
+    return [
+        (row.username, {*(row.units or ()), *([row.unit] if row.unit else [])})
+        for row in connection.execute(active.where(named))
+    ]
 
 
 def is_about(principal: Principal) -> ColumnElement[bool]:

@@ -13,7 +13,7 @@ Only a rule that wins by the new level counts, and never one below the unit that
 Both units are told in each case.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
@@ -36,21 +36,21 @@ class Risen:
     sealed: bool
 
 
-def risen(playbook: Playbook, ticket: AnyRow, before: int, now: datetime) -> Risen | None:
+def risen(playbook: Playbook, ticket: AnyRow, before: int, now: datetime, recused: Set[str]) -> Risen | None:
     """`ticket` as it stands since its level rose from `before`; None: no other rule decides now."""
-    rule = _new_rule(playbook, ticket, before, now.date())
+    rule = _new_rule(playbook, ticket, before, now.date(), recused)
     if rule is None:
         return None
     sealed_now = rule.restricted and not ticket.restricted
     moves = rule.handler != ticket.route and (sealed_now or _may_move(playbook.routing, ticket, rule, now.date()))
     changes: dict[str, Any] = {}
     if rule.restricted or not ticket.restricted:
-        changes["copied"] = _copied(playbook, ticket, rule, now.date(), moves=moves)
+        changes["copied"] = _copied(playbook, ticket, rule, now.date(), recused, moves=moves)
     if sealed_now:
         changes["restricted"] = True
     told: dict[str, Any] = {"reason": f"等级升到 {ticket.level_peak}"}
     if moves:
-        changes |= _moved(playbook.routing, ticket, rule.handler, sealed_now=sealed_now)
+        changes |= _moved(playbook.routing, ticket, rule.handler, recused, sealed_now=sealed_now)
         told |= {"route": {"from": ticket.route, "to": rule.handler}, "handed_over": True}
         told["responsible"] = changes["responsible"]
     changed = {name: value for name, value in changes.items() if value != getattr(ticket, name)}
@@ -63,8 +63,8 @@ def risen(playbook: Playbook, ticket: AnyRow, before: int, now: datetime) -> Ris
     return Risen(changed, told, text, units, sealed_now or ticket.restricted)
 
 
-def _new_rule(playbook: Playbook, ticket: AnyRow, before: int, day: date) -> Route | None:
-    matter, recused = ticket._asdict(), set(ticket.recused_units)
+def _new_rule(playbook: Playbook, ticket: AnyRow, before: int, day: date, recused: Set[str]) -> Route | None:
+    matter = ticket._asdict()
     was, found = (
         playbook.routing.route(concern_of(playbook, matter, level), day, recused)
         for level in (before, ticket.level_peak)
@@ -83,9 +83,8 @@ def _may_move(routing: Routing, ticket: AnyRow, rule: Route, day: date) -> bool:
     return ticket.state in RUNNING_STATES and not above
 
 
-def _copied(playbook: Playbook, ticket: AnyRow, rule: Route, day: date, *, moves: bool) -> list[str]:
+def _copied(playbook: Playbook, ticket: AnyRow, rule: Route, day: date, recused: Set[str], *, moves: bool) -> list[str]:
     """Whoever has been told stays in the know, unless the rule seals."""
-    recused = set(ticket.recused_units)
     concern = concern_of(playbook, ticket._asdict(), ticket.level_peak)
     new = copies(playbook, concern, day, rule.copied, recused)
     if rule.restricted:
@@ -94,9 +93,9 @@ def _copied(playbook: Playbook, ticket: AnyRow, rule: Route, day: date, *, moves
     return [unit for unit in dict.fromkeys([*new, *ticket.copied, beside]) if unit != handler]
 
 
-def _moved(routing: Routing, ticket: AnyRow, to: str, *, sealed_now: bool) -> Mapping[str, Any]:
+def _moved(routing: Routing, ticket: AnyRow, to: str, recused: Set[str], *, sealed_now: bool) -> Mapping[str, Any]:
     """Who answered for what is sealed now may not read it any more."""
-    answers = routing.last_resort(set(ticket.recused_units)) if sealed_now else ticket.responsible or ticket.route
+    answers = routing.last_resort(recused) if sealed_now else ticket.responsible or ticket.route
     return {"route": to, "owner": None, "responsible": answers, "sent_by": answers}
 
 

@@ -1,7 +1,7 @@
 """Filing a ticket exactly once: key, routing, clocks, repeat detection and outbox in one transaction."""
 
 import hashlib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Set
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -12,7 +12,7 @@ from sqlalchemy.exc import IntegrityError
 from api.core.bus import Event
 from api.core.context import Context
 from api.core.models import AnyRow
-from api.core.redaction import phones, restore_all, scrub
+from api.core.redaction import card_tail, plain_phone, restore_all, scrub
 from api.core.security import SYSTEM, Principal
 from api.core.sse import sse
 from api.tickets import joining, repository
@@ -26,7 +26,7 @@ from api.tickets.notices import repository as notices
 from api.tickets.numbers import ticket_number
 from api.tickets.privacy import consent
 from api.tickets.promises import promised_at_filing
-from api.tickets.recusal import stand_aside
+from api.tickets.recusal import Aside, aside, aside_of, stand_aside
 from api.tickets.rising import risen
 from api.tickets.routing import concern_of, way
 from api.tickets.schemas import TicketIn
@@ -133,7 +133,7 @@ class Tickets:
             vault = self.values_of(connection, body.conversation_id)
             draft = dict(restore_all(draft, vault))  # type: ignore[call-overload]  # a dict stays a dict
             if not (draft["card_tail"] or "").isdigit():
-                draft["card_tail"] = _card_tail(body.narrative_raw, vault)
+                draft["card_tail"] = card_tail(body.narrative_raw, vault)
         for name in ("narrative_raw", "summary", "customer_quote", "staff_described"):
             draft[name] = scrub(draft[name]) if draft[name] else draft[name]
         cause = draft["cause_l1"] or (draft["cause_l2"] or "").rstrip("abcde") or _UNKNOWN_CAUSE
@@ -146,7 +146,7 @@ class Tickets:
         named = draft.pop("recused")
         row = {
             **draft,
-            **self._flow(draft, named, by, now),
+            **self._flow(connection, draft, named, by, now),
             "summary": draft["summary"] or draft["narrative_raw"][:_SUMMARY],
             "special_group": list(draft["special_group"]),
             "tags": list(draft["tags"]),
@@ -205,22 +205,31 @@ class Tickets:
         return self.playbook.routing.seals(concern_of(self.playbook, matter, level), now.date())
 
     def route_of(
-        self, matter: Mapping[str, Any], level: int, now: datetime, recused: Iterable[str] = ()
-    ) -> dict[str, Any]:
-        """`route`, `copied` and `recused_units` as the playbook has them today, when the units `recused` stand aside."""
+        self,
+        connection: Connection,
+        matter: Mapping[str, Any],
+        level: int,
+        now: datetime,
+        *,
+        persons: Iterable[str],
+        units: Iterable[str],
+    ) -> tuple[dict[str, Any], Aside]:
+        """`route`, `copied` and `recused_units` as the playbook has them today, when those named stand aside; and who does."""
         found, day = concern_of(self.playbook, matter, level), now.date()
-        units = list(dict.fromkeys([*recused, *self.playbook.routing.recused_units(found, day)]))
-        return {**way(self.playbook, found, day, set(units)), "recused_units": units}
+        recused = list(dict.fromkeys([*units, *self.playbook.routing.recused_units(found, day)]))
+        out = aside(connection, persons, recused)
+        return {**way(self.playbook, found, day, out.units), "recused_units": recused}, out
 
-    def taken_by(self, unit: str | None, recused: Iterable[str]) -> dict[str, Any]:
+    def taken_by(self, unit: str | None, recused: Set[str]) -> dict[str, Any]:
         """首问负责: who answers for a ticket until a unit has accepted it; `unit` took the complaint."""
-        recused = set(recused)
         taker = self.playbook.routing.last_resort(recused) if unit is None or unit in recused else unit
         return {"responsible": taker, "sent_by": taker}
 
-    def _flow(self, draft: dict[str, Any], named: dict[str, Any], by: Principal, now: datetime) -> dict[str, Any]:
-        flow = self.route_of(draft, draft["level_peak"], now, named["units"])
-        taken = self.taken_by(by.unit, flow["recused_units"])
+    def _flow(
+        self, connection: Connection, draft: dict[str, Any], named: dict[str, Any], by: Principal, now: datetime
+    ) -> dict[str, Any]:
+        flow, out = self.route_of(connection, draft, draft["level_peak"], now, **named)
+        taken = self.taken_by(by.unit, out.units)
         return {
             **flow,
             **taken,
@@ -282,14 +291,27 @@ class Tickets:
         self.enter(connection, same, EventType.MERGE, {**changes, **counted, **wanted}, told, by=by, now=now)
         if new:
             self.resume_for_customer(connection, self.existing(connection, ticket_no), by, now)
-        self._stand_aside(connection, self.existing(connection, ticket_no), values, by, now)
+        self.stand_aside(
+            connection,
+            self.existing(connection, ticket_no),
+            persons=values["recused_persons"],
+            units=values["recused_units"],
+            by=by,
+            now=now,
+        )
         return told
 
-    def _stand_aside(
-        self, connection: Connection, ticket: AnyRow, values: dict[str, Any], by: Principal, now: datetime
+    def stand_aside(
+        self,
+        connection: Connection,
+        ticket: AnyRow,
+        *,
+        persons: list[str],
+        units: list[str],
+        by: Principal,
+        now: datetime,
     ) -> None:
-        """Told again, the matter may name whom it is about for the first time."""
-        persons, units = values["recused_persons"], values["recused_units"]
+        """What joins a ticket may name whom it is about for the first time."""
         if set(persons) <= set(ticket.recused_persons) and set(units) <= set(ticket.recused_units):
             return
         changes, told = stand_aside(self.playbook, connection, ticket, persons=persons, units=units, now=now)
@@ -297,7 +319,7 @@ class Tickets:
 
     def _rise(self, connection: Connection, ticket: AnyRow, before: int, now: datetime) -> None:
         """The system hands on; whoever told of the higher level may not even be allowed to."""
-        found = risen(self.playbook, ticket, before, now)
+        found = risen(self.playbook, ticket, before, now, aside_of(connection, ticket).units)
         if found is None:
             return
         self._follow(connection, ticket, EventType.ASSIGN, found.changes, found.told, by=SYSTEM, now=now)
@@ -365,18 +387,3 @@ def _still_open(connection: Connection, ticket_no: str | None, *, sealed: bool) 
     """The ticket to join, locked; None when it ended or was sealed since it was found."""
     row = repository.find(connection, ticket_no, lock=True) if ticket_no else None
     return row if row is not None and row.state in OPEN_STATES and row.restricted == sealed else None
-
-
-def plain_phone(phone: str | None) -> str | None:
-    if not phone:
-        return None
-    found = phones(phone)
-    return found[0][2] if found else phone.strip() or None
-
-
-def _card_tail(narrative: str, vault: dict[str, str]) -> str | None:
-    """The last four digits of a card the customer mentioned; the bot only saw its placeholder."""
-    for name, value in vault.items():
-        if name.startswith("<CARD_") and name in narrative:
-            return value[-4:]
-    return None

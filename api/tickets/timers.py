@@ -22,6 +22,7 @@ from api.tickets.clocks import Clock, untold
 from api.tickets.handoff import repository as handoff
 from api.tickets.lifecycle import EventType
 from api.tickets.notices import repository as notices
+from api.tickets.recusal import aside_of
 from api.tickets.service import Tickets
 from api.tickets.sla import repository as sla
 from api.tickets.thread import record
@@ -125,12 +126,19 @@ def _tell(tickets: Tickets, connection: Connection, ticket_no: str, *, now: date
 def _notify(
     tickets: Tickets, connection: Connection, ticket: AnyRow, clock: Clock, stage: Stage, now: datetime
 ) -> None:
-    """To the unit that has it, from level 2 on to whoever is above it; of a sealed matter nobody else hears."""
+    """To the unit that has it, from level 2 on to whoever is above it; of a sealed matter nobody else hears.
+
+    Who stands aside by now (回避) hears nothing; those above do.
+    """
     due = f"{clock.due_at.astimezone(BEIJING):%m-%d %H:%M}" if clock.due_at else ""
     text = f"工单 {ticket.ticket_no}：{_NAMES[clock.kind]}{_HAPPENED[stage]}（期限 {due}）。"
     urgent = ticket.level_peak >= _LIFE_IN_DANGER and clock.kind == "first_contact" and stage in ("overdue", "level2")
     routing, level = tickets.playbook.routing, _ESCALATED.get(stage)
-    units = (ticket.route,) if level is None else routing.escalation(level, ticket.route, now.date())
+    out = aside_of(connection, ticket).units
+    if level is None and ticket.route not in out:
+        units: tuple[str, ...] = (ticket.route,)
+    else:
+        units = routing.escalation(level or 2, ticket.route, now.date(), out)
     for unit in units:
         notices.add(
             connection,
@@ -140,7 +148,7 @@ def _notify(
             unique_key=f"sla:{ticket.ticket_no}:{clock.kind}:{clock.run}:{stage}:{unit}",
             now=now,
             ticket_no=ticket.ticket_no,
-            to_unit=unit,
+            to_unit=None if unit in out else unit,  # nobody is left: whoever is there
             restricted_to=unit if ticket.restricted else None,
         )
     told = {"clock": clock.kind, "stage": stage, "run": clock.run, "due_at": clock.due_at}

@@ -36,6 +36,13 @@ async def member(bridge: Bridge, name: str, role: Role, unit: str | None) -> htt
     return client
 
 
+async def both(bridge: Bridge, name: str, *units: str) -> None:
+    """An account that belongs to several units."""
+    context = bridge.app.state.context
+    account: dict[str, Any] = {"username": name, "role": Role.HANDLER, "password": "", "unit": units[0], "units": units}
+    await context.db.write(lambda connection: add(connection, **account, now=context.clock.now()))
+
+
 async def does(client: httpx.AsyncClient, number: str, kind: str, **fields: Any) -> httpx.Response:
     return await client.post(f"/v1/tickets/{number}/events", json={"type": kind, **fields})
 
@@ -138,6 +145,61 @@ async def test_nothing_is_given_to_those_complained_of(bridge: Bridge, kind: str
     assert code(refused) == (409, "recused")
     assert refused.json()["error"]["details"]["recused"] == [*fields.values()]
     assert (await read(bridge, number))["version"] == 1
+
+
+async def test_the_people_of_a_unit_complained_of_do_not_get_it_for_another_unit(bridge: Bridge, number: str) -> None:
+    await both(bridge, "zhang", BRANCH, "运营部")
+    await both(bridge, "li", BRANCH)
+    await done(bridge, number, "accept", owner="zhang")
+    aside = await done(bridge, number, "recuse", unit="运营部", reason="说的是运营部")
+    assert (aside["route"], aside["owner"]) == (BRANCH, None)
+    refused = await do(bridge, number, "assign", owner="zhang")
+    assert code(refused) == (409, "recused")
+    assert "属于被反映的部门" in refused.json()["error"]["message"]
+
+
+async def test_a_cause_that_makes_the_owners_unit_stand_aside_takes_it_from_the_owner(bridge: Bridge) -> None:
+    number = await filed(bridge, cause_l1="C2")
+    await both(bridge, "zhang", BRANCH, "运营部")
+    await both(bridge, "li", "运营部")
+    await done(bridge, number, "accept", owner="zhang")
+    ticket = await done(bridge, number, "correct", "supervisor", fields={"cause_l1": "C7"})
+    assert (ticket["route"], ticket["owner"], ticket["recused_units"]) == ("运营部", None, [BRANCH])
+
+
+async def test_a_unit_whose_only_account_is_complained_of_does_not_get_it(bridge: Bridge) -> None:
+    zhang = await member(bridge, "zhang", Role.HANDLER, BRANCH)
+    number = await filed(bridge, recused={"persons": ["zhang"]})
+    assert (await read(bridge, number))["route"] == FALLBACK
+    refused = await do(bridge, number, "assign", route=BRANCH)
+    assert code(refused) == (409, "recused")
+    assert "人员都要回避" in refused.json()["error"]["message"]
+    await zhang.aclose()
+
+
+async def test_refused_it_does_not_go_back_to_those_complained_of(bridge: Bridge) -> None:
+    number = await filed(bridge)
+    await done(bridge, number, "accept")
+    await done(bridge, number, "assign", "supervisor", route="运营部")
+    await (await member(bridge, "zhang", Role.HANDLER, BRANCH)).aclose()
+    await done(bridge, number, "recuse", person="zhang", reason="说的是他")
+    assert (await done(bridge, number, "reject", reason="不归我部"))["route"] == FALLBACK
+
+
+async def test_what_is_merged_brings_those_it_is_about(bridge: Bridge, number: str) -> None:
+    await done(bridge, number, "accept", owner="wang")
+    other = await filed(bridge, phone="13900000002", recused={"persons": ["wang"], "units": ["运营部"]})
+    await done(bridge, other, "merge", "supervisor", into=number)
+    ticket = await read(bridge, number)
+    assert (ticket["owner"], ticket["recused_persons"], ticket["recused_units"]) == (None, ["wang"], ["运营部"])
+
+
+async def test_what_is_taken_out_keeps_those_it_is_about(bridge: Bridge, number: str) -> None:
+    assert (await bridge.file(recused={"persons": ["wang"], "units": [BRANCH]})).json()["merged"]
+    entry = next(one for one in (await read(bridge, number))["events"] if one["type"] == "merge")
+    parent = await done(bridge, number, "split", reason="另一件事", entry=entry["seq"])
+    child = await read(bridge, parent["events"][-1]["data"]["ticket_no"])
+    assert (child["route"], child["recused_persons"], child["recused_units"]) == (FALLBACK, ["wang"], [BRANCH])
 
 
 @pytest.mark.parametrize("role", [Role.HANDLER, Role.SUPERVISOR, Role.ADMIN])
@@ -307,6 +369,13 @@ async def test_nobody_gets_what_is_about_them(staffed: Bridge) -> None:
     assert (await done(staffed, number, "accept"))["owner"] == "an"
     aside = await done(staffed, number, "recuse", person="an", reason="就是他")
     assert aside["owner"] == "bo"
+
+
+async def test_a_turn_passes_over_the_people_of_a_unit_complained_of(staffed: Bridge) -> None:
+    await both(staffed, "an", BRANCH, "运营部")
+    await both(staffed, "bo", BRANCH)
+    hours = {"cause_l1": "C5", "cause_l2": "C5a"}
+    assert [await accepted(staffed, at, **hours, recused={"units": ["运营部"]}) for at in range(2)] == ["bo", "bo"]
 
 
 async def test_whoever_accepts_may_name_the_owner(staffed: Bridge) -> None:

@@ -10,12 +10,14 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
 from api.core.jobs import Jobs
+from api.core.security import Role
 from api.tickets import repository
 from api.tickets.calendar import WorkCalendar
 from api.tickets.timekeeping import Timekeeper
 from api.tickets.timers import look, recount
 from contract.calendar import Calendar
 from tests.api.conftest import Bridge, Start
+from tests.api.test_handing import member
 from tests.api.test_joining import later
 from tests.api.test_ticket_events import do, done
 from tests.api.test_tickets import read
@@ -142,6 +144,42 @@ async def test_a_sealed_matter_is_told_of_to_its_unit_only(bridge: Bridge) -> No
     assert hidden
     assert all(row.to_unit == row.restricted_to for row in hidden)
     assert (await bridge.http.get("/v1/notices", headers=bridge.key("agent"))).json()["notices"] == []
+
+
+@pytest.mark.parametrize(
+    ("recused", "warned", "escalated"),
+    [
+        ({}, {"网点负责人"}, {"运营部", "消费者权益保护部", "分管行领导"}),
+        ({"units": ["运营部", "消费者权益保护部"]}, {"网点负责人"}, {"分管行领导"}),
+        ({"units": ["运营部", "消费者权益保护部", "分管行领导"]}, {"网点负责人"}, {"内控合规部"}),
+        ({"persons": ["an"]}, {"消费者权益保护部"}, {"消费者权益保护部", "分管行领导"}),
+    ],
+    ids=["nobody", "those told at level 2", "the whole chain", "everybody of the unit that would have it"],
+)
+async def test_nobody_is_warned_who_stands_aside(
+    bridge: Bridge, recused: dict[str, list[str]], warned: set[str], escalated: set[str]
+) -> None:
+    await (await member(bridge, "an", Role.HANDLER, "网点负责人")).aclose()
+    await filed(bridge, recused=recused)
+    later(bridge, days=40)
+    await looked(bridge)
+    told = [(one["kind"], one["to_unit"]) for one in await notices(bridge)]
+    assert {unit for kind, unit in told if kind in ("sla_warn50", "sla_warn80", "sla_overdue")} == warned
+    assert {unit for kind, unit in told if kind in ("sla_level2", "sla_level3")} == escalated
+
+
+async def test_a_unit_that_has_only_those_complained_of_left_is_passed_over(bridge: Bridge) -> None:
+    """Its other account went since the ticket came there."""
+    for name in ("an", "bo"):
+        await (await member(bridge, name, Role.HANDLER, "网点负责人")).aclose()
+    number = await filed(bridge, recused={"persons": ["an"]})
+    assert (await read(bridge, number))["route"] == "网点负责人"
+    ctx = bridge.app.state.context
+    gone = text("UPDATE staff SET active = false WHERE username = 'bo'")
+    await ctx.db.write(lambda connection: connection.execute(gone))
+    later(bridge, hours=24)
+    await looked(bridge)
+    assert {one["to_unit"] for one in await notices(bridge)} == {"运营部", "消费者权益保护部"}
 
 
 async def test_one_broken_ticket_holds_up_nobody(bridge: Bridge) -> None:

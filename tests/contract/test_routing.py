@@ -73,6 +73,8 @@ def test_who_stands_aside_is_passed_over_in_the_same_order() -> None:
     assert found.handler == "cause"
     assert _ALL.route(concern, _DAY, {"detail", "cause at B1", "cause"}) is None
     assert (_ALL.last_resort(), _ALL.last_resort({"消保部"})) == ("消保部", "合规部")
+    chief = routing({"causes": ["C1"], "handler": "x"}, escalation=[{**_SINCE, "level": 3, "to": ["消保部", "行长"]}])
+    assert chief.last_resort({"消保部", "合规部"}) == "行长"
 
 
 def test_anger_does_not_open_what_is_sealed() -> None:
@@ -91,6 +93,22 @@ def test_escalation_goes_to_those_named_for_the_unit(level: int, unit: str, to: 
         {**_SINCE, "level": 3, "to": ["gone"], "effective_to": date(2021, 1, 1)},
     ]
     assert routing({"causes": ["C1"], "handler": "x"}, escalation=chain).escalation(level, unit, _DAY) == to
+
+
+@pytest.mark.parametrize(
+    ("recused", "to"),
+    [
+        ({"消保部"}, ("运营部",)),
+        ({"运营部", "消保部"}, ("行长",)),
+        ({"运营部", "消保部", "行长"}, ("合规部",)),
+        ({"运营部", "消保部", "合规部", "行长"}, ("合规部",)),  # nobody is left whom the playbook names
+    ],
+    ids=["the others", "the level above", "the last resort", "nobody"],
+)
+def test_of_a_late_ticket_nobody_hears_who_stands_aside(recused: set[str], to: tuple[str, ...]) -> None:
+    chain = [{**_SINCE, "level": 2, "to": ["运营部", "消保部"]}, {**_SINCE, "level": 3, "to": ["行长"]}]
+    found = routing({"causes": ["C1"], "handler": "x"}, escalation=chain)
+    assert found.escalation(2, "网点", _DAY, recused) == to
 
 
 class TestMistakes:

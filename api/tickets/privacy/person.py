@@ -13,6 +13,7 @@ from api.core import audit
 from api.core.clock import rfc3339
 from api.core.context import Context
 from api.core.models import AnyRow
+from api.core.redaction import plain_phone
 from api.core.security import Principal
 from api.tickets.handoff.repository import purge_ticket
 from api.tickets.lifecycle import LABELS, State
@@ -25,7 +26,6 @@ from api.tickets.privacy.retention import Ending
 from api.tickets.privacy.schemas import DeletionIn, PersonIn
 from api.tickets.repository import find, promises_of
 from api.tickets.schemas import wire
-from api.tickets.service import plain_phone
 
 CONFIRM = "删除"
 _INSIDE = frozenset(
