@@ -84,7 +84,9 @@ async def _by_key(ctx: Context, key: str) -> Principal | None:
         used = update(api_keys).where(api_keys.c.id == row.id).values(used_at=now)
         await ctx.db.write(lambda connection: connection.execute(used))
     scopes = frozenset(row.scopes) if row.scopes else None
-    return Principal(id=f"key:{row.name}", name=row.name, role=Role(row.role), units=tuple(row.units), scopes=scopes)
+    return Principal(
+        id=f"key:{row.name}", name=row.name, role=Role(row.role), units=tuple(row.units), by_key=True, scopes=scopes
+    )
 
 
 def allowed(

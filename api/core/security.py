@@ -35,13 +35,15 @@ STAFF_ROLES = frozenset({Role.AGENT, Role.SUPERVISOR, Role.HANDLER, Role.AUDITOR
 class Principal:
     """A caller other than a customer. `units` are the departments whose sealed tickets a handler may see, `unit` the first.
 
-    `scopes` limit an API key; None: everything the role may. `password_temporary`: only the own password may be changed.
+    `by_key`: another system, or a script; its `scopes` limit it, None: everything the role may. `password_temporary`: only
+    the own password may be changed.
     """
 
     id: str
     name: str
     role: Role
     units: tuple[str, ...] = ()
+    by_key: bool = False
     scopes: frozenset[str] | None = None
     password_temporary: bool = False
 
@@ -110,7 +112,7 @@ class ApiKeys:
         self._keys: list[tuple[str, Principal]] = []
         for number, specification in enumerate(specifications, start=1):
             name, role, key = self._split(specification, number)
-            self._keys.append((hash_token(key), Principal(id=f"key:{name}", name=name, role=role)))
+            self._keys.append((hash_token(key), Principal(id=f"key:{name}", name=name, role=role, by_key=True)))
 
     @staticmethod
     def _split(specification: str, number: int) -> tuple[str, Role, str]:

@@ -108,8 +108,9 @@ class DeskStream:
         return chunk
 
     def _may_hear(self, connection: Connection, row: AnyRow) -> bool:
-        """Of a sealed ticket as little as the list shows."""
-        return row.restricted_to is None or tickets.is_visible(connection, self._staff, row.ticket_no)
+        """Of a ticket that is sealed or out of use as little as the list shows."""
+        open_to_all = row.seal is None and (row.in_use or row.type in handoff.LAST_WORDS)
+        return open_to_all or tickets.is_visible(connection, self._staff, row.ticket_no)
 
     def _alerts(self, connection: Connection) -> bytes:
         chunk = b""

@@ -4,8 +4,15 @@ from api.core.models import AnyRow
 from api.core.security import Principal, Role, same_secret
 from api.tickets.errors import PublicTicketNotFoundError
 
-# Who still sees a closed ticket whose use is restricted: storing it is all that others may do with it.
-KEEPERS = frozenset({Role.AUDITOR, Role.ADMIN})
+
+def is_in_use(ticket: AnyRow) -> bool:
+    """repository.IN_USE for a row."""
+    return ticket.processing_restricted_at is None or ticket.closed_at is None
+
+
+def is_keeper(by: Principal) -> bool:
+    """Who still sees a closed ticket whose use is restricted, at the desk: storing it is all that others may do with it."""
+    return by.role in (Role.AUDITOR, Role.ADMIN) and not by.by_key
 
 
 def is_recused(by: Principal, ticket: AnyRow) -> bool:

@@ -185,7 +185,8 @@ async def export_tickets(
     filters |= {"by_phone": bool(_phone_indexes(ctx, request.query_params.get("q")))}
     filters |= {"format": format, "personal": personal}
     await ctx.db.write(lambda connection: traces.exported(connection, by=exporter, filters=filters, now=now))
-    selection = Selection(tickets.columns, conditions, now, full=personal == "full", wanted=wanted)
+    leaving = [*conditions, repository.IN_USE]
+    selection = Selection(tickets.columns, leaving, now, full=personal == "full", wanted=wanted)
     chunks = csv_chunks(ctx.db, selection) if format == "csv" else xlsx_chunks(ctx.db, selection)
     headers = {
         "Content-Disposition": f'attachment; filename="tickets-{now:%Y%m%d}.{format}"',

@@ -32,7 +32,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from api.core import audit
 from api.core.models import AnyRow, counters, staff
 from api.core.security import Principal, Role
-from api.tickets.access import KEEPERS
+from api.tickets.access import is_keeper
 from api.tickets.lifecycle import RUNNING_STATES, PromiseKind, State
 from api.tickets.models import idempotency, is_one_of, promises, ticket_events, tickets
 from api.tickets.promises import Promise
@@ -43,6 +43,10 @@ _t = tickets.c
 
 _HOT = 3  # from this level on there is an index of its own
 _HANDLING = (Role.HANDLER, Role.SUPERVISOR, Role.ADMIN)
+
+# Not for an ended ticket whose use is restricted (个人信息保护法第四十七条): it is stored, and nothing else.
+IN_USE = or_(_t.processing_restricted_at.is_(None), _t.closed_at.is_(None))
+
 _LOOKS = 8  # pages of candidates that one page of a search looks through; a search of rare words far apart goes on by its cursor
 
 # The list never reads encrypted columns but the phone, which it shows masked.
@@ -267,12 +271,11 @@ def visible_to(principal: Principal) -> ColumnElement[bool]:
     belong to units see what these handle or get a copy of, what is their own, and what is about them (they may still be
     heard); agents find every other matter, because any customer may call them.
     """
-    in_use = or_(_t.processing_restricted_at.is_(None), _t.closed_at.is_(None))
     sealed_to_us = not_(is_about(principal))
     if not principal.sees_everything:
         sealed_to_us = and_(_t.route.in_(principal.units), sealed_to_us)
     not_sealed = or_(and_(_t.restricted.is_(False), _in_reach(principal)), sealed_to_us)
-    return not_sealed if principal.role in KEEPERS else and_(in_use, not_sealed)
+    return not_sealed if is_keeper(principal) else and_(IN_USE, not_sealed)
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,6 +35,8 @@ def keep(connection: sqlite3.Connection, found: dict) -> None:
     with connection:
         for event in found["events"]:
             data = event["data"]
+            if event["type"] in ("ticket.restricted", "ticket.erased"):  # its use has ended: what was told is forgotten
+                connection.execute("UPDATE events SET body = '{}' WHERE ticket_no = ?", (data["ticket_no"],))
             row = (event["id"], data["ticket_no"], data["version"], json.dumps(event, ensure_ascii=False))
             connection.execute("INSERT OR IGNORE INTO events VALUES (?, ?, ?, ?)", row)
         connection.execute("INSERT OR REPLACE INTO mark VALUES (1, ?)", (found["cursor"],))

@@ -2,11 +2,12 @@
 
     TINGSU_WEBHOOK_SECRETS="whsec_new whsec_old" python receiver.py 9000 inbox.sqlite3
 
-It does the four things that every receiver has to do:
+It does the five things that every receiver has to do:
 1. verify the signature over the raw body, and refuse what is too old (Standard Webhooks);
 2. keep the event before answering, and answer at once: the work comes later, in a thread of its own;
 3. know an event again by its id, because each arrives at least once;
-4. go by `version`, because an event that was replayed may be older than what is known.
+4. go by `version`, because an event that was replayed may be older than what is known;
+5. forget a ticket's words when it is told that their use has ended.
 
 Put TLS in front of it (nginx or another proxy); it listens on loopback.
 """
@@ -86,6 +87,12 @@ class Inbox:
         if not event["type"].startswith("ticket."):
             return
         data = event["data"]
+        if event["type"] in ("ticket.restricted", "ticket.erased"):
+            # Whose id stays is known again; what it said is gone, here and wherever your system put it.
+            mine = (data["ticket_no"],)
+            connection.execute(
+                "UPDATE inbox SET body = '{}' WHERE done AND json_extract(body, '$.data.ticket_no') = ?", mine
+            )
         connection.execute(
             "INSERT INTO cases (ticket_no, version, state) VALUES (?, ?, ?) ON CONFLICT (ticket_no) DO UPDATE"
             " SET version = excluded.version, state = excluded.state WHERE excluded.version > cases.version",

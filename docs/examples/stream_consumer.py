@@ -25,6 +25,8 @@ def keep(connection: sqlite3.Connection, fields: dict[str, str]) -> None:
     """Durable before it is acknowledged. Several versions of a ticket may come to several consumers: go by `version`."""
     row = (fields["id"], fields["ticket_no"], int(fields["version"]), fields["body"])
     with connection:
+        if fields["type"] in ("ticket.restricted", "ticket.erased"):  # its use has ended: what was told is forgotten
+            connection.execute("UPDATE events SET body = '{}' WHERE ticket_no = ?", (fields["ticket_no"],))
         connection.execute("INSERT OR IGNORE INTO events VALUES (?, ?, ?, ?)", row)
 
 

@@ -195,7 +195,7 @@ async def test_snapshots_are_encrypted_and_can_be_purged(bridge: Bridge, number:
     db = bridge.app.state.context.db
     raw = await db.read(lambda connection: connection.exec_driver_sql("SELECT payload FROM outbox").scalar_one())
     assert "柜员".encode() not in raw
-    assert await db.write(lambda connection: repository.purge_ticket(connection, number)) == 1
+    await db.write(lambda connection: repository.stop(connection, number))
     (event,) = (await pulled(bridge, 1))["events"]
     assert (event["id"], event["data"]["ticket"], event["data"]["event"]) == (f"evt_{number}_1", None, None)
 

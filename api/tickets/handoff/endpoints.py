@@ -16,6 +16,7 @@ from api.core.principals import allowed
 from api.core.security import Principal, Role
 from api.tickets import repository as tickets
 from api.tickets import traces
+from api.tickets.access import is_in_use
 from api.tickets.handoff import repository
 from api.tickets.handoff.payload import message
 from api.tickets.handoff.schemas import AckIn, AckOut, EventPage
@@ -110,7 +111,7 @@ def _acknowledge(connection: Connection, ctx: Context, system: Principal, body: 
         },
     )
     # Only a new number is an entry: the entry is an event itself, and its acknowledgement must not make another.
-    if new and ticket is not None and body.external_ref not in (None, before):
+    if new and ticket is not None and is_in_use(ticket) and body.external_ref not in (None, before):
         told = {"consumer": body.consumer, "external_ref": body.external_ref}
         record(
             connection,

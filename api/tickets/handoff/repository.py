@@ -5,20 +5,26 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, bindparam, case, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Select, and_, bindparam, case, func, insert, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from api.core.models import AnyRow
 from api.tickets import repository as tickets_repository
+from api.tickets.access import is_in_use
 from api.tickets.handoff.models import acks, outbox
 from api.tickets.handoff.payload import snapshot
+from api.tickets.handoff.webhooks.models import deliveries
 from api.tickets.models import tickets
 
 PAGE = 200
 _COUNTER = "handoff"
 _BATCH = 500  # rows that get their positions in one transaction
 
-_o = outbox.c
+# Who has a ticket's data must stop using it, or has to forget it. They say nothing but number and state.
+RESTRICTED, ERASED = "restricted", "erased"
+LAST_WORDS = (f"ticket.{RESTRICTED}", f"ticket.{ERASED}")
+
+_o, _d = outbox.c, deliveries.c
 _ADD = insert(outbox)
 
 # Without the payload: that is read, and decrypted, only for whoever gets it.
@@ -32,7 +38,8 @@ SEAL = case((tickets.c.restricted, tickets.c.route), else_=_o.restricted_to)
 class Sieve:
     """What a receiver wants and may have: empty `types` are all types, no `unit` is every unit.
 
-    Sealed tickets pass only for the units that are named.
+    Sealed tickets pass only for the units that are named. Of tickets whose use is restricted only LAST_WORDS pass, and
+    those whatever is wanted: the receiver may have asked for other types, or had the ticket while it was another unit's.
     """
 
     types: Collection[str] = ()
@@ -41,19 +48,18 @@ class Sieve:
 
     def conditions(self) -> list[ColumnElement[bool]]:
         """For statements over outbox joined with tickets."""
-        found: list[ColumnElement[bool]] = [or_(SEAL.is_(None), SEAL.in_(self.sealed_units))]
+        wanted: list[ColumnElement[bool]] = [tickets_repository.IN_USE]
         if self.types:
-            found.append(_o.type.in_(self.types))
+            wanted.append(_o.type.in_(self.types))
         if self.unit is not None:
-            found.append(_o.unit == self.unit)
-        return found
+            wanted.append(_o.unit == self.unit)
+        return [or_(SEAL.is_(None), SEAL.in_(self.sealed_units)), or_(_o.type.in_(LAST_WORDS), and_(*wanted))]
 
     def passes(self, row: AnyRow) -> bool:
-        """The same for a row with `seal`."""
-        return (
-            (row.seal is None or row.seal in self.sealed_units)
-            and (not self.types or row.type in self.types)
-            and (self.unit is None or row.unit == self.unit)
+        """The same for a row with `seal` and `in_use`."""
+        wanted = (not self.types or row.type in self.types) and (self.unit is None or row.unit == self.unit)
+        return (row.seal is None or row.seal in self.sealed_units) and (
+            row.type in LAST_WORDS or (row.in_use and wanted)
         )
 
 
@@ -75,23 +81,43 @@ def add(
     """Hands a change off; call it after the change itself, because the ticket is taken as it now stands.
 
     `entry`: as `payload.snapshot`; its `seq` is the ticket's version. `occasion` tells apart what happens to one version
-    without an entry of its own (a deadline that runs out).
+    without an entry of its own (a deadline that runs out). Whatever happens to a ticket whose use is restricted is told
+    as that alone.
     """
     ticket = tickets_repository.find(connection, ticket_no)
     if ticket is None:
         raise LookupError(f"ticket {ticket_no} vanished")
+    in_use = is_in_use(ticket)
+    if not in_use:
+        stop(connection, ticket_no)
     values = {
         "ticket_no": ticket_no,
-        "type": f"ticket.{kind}",
+        "type": f"ticket.{kind if in_use else RESTRICTED}",
         "state": ticket.state,
         "restricted_to": restricted_to,
         "created_at": now,
         "event_id": event_id(ticket_no, entry["seq"], occasion),
         "version": entry["seq"],
         "unit": ticket.route,
-        "payload": snapshot(ticket, entry),
+        "payload": snapshot(ticket, entry) if in_use else None,
     }
     connection.execute(_ADD, values)
+
+
+def add_last_word(connection: Connection, ticket: AnyRow, kind: str, now: datetime) -> None:
+    """RESTRICTED or ERASED without an entry in the thread: nothing else of the ticket leaves after it."""
+    stop(connection, ticket.ticket_no)
+    values = {
+        "ticket_no": ticket.ticket_no,
+        "type": f"ticket.{kind}",
+        "state": ticket.state,
+        "restricted_to": ticket.route if ticket.restricted else None,
+        "created_at": now,
+        "event_id": event_id(ticket.ticket_no, ticket.version, kind),
+        "version": ticket.version,
+        "unit": ticket.route,
+    }
+    connection.execute(insert(outbox), values)
 
 
 # For the desk's stream, which looks by id
@@ -102,8 +128,8 @@ def newest(connection: Connection) -> int:
 
 
 def after(connection: Connection, outbox_id: int) -> list[AnyRow]:
-    """At most PAGE of them; a full page may have more behind it."""
-    return list(connection.execute(_HEAD.where(_o.id > outbox_id).order_by(_o.id).limit(PAGE)))
+    """At most PAGE of them, with `seal` and `in_use`; a full page may have more behind it."""
+    return list(connection.execute(_with_seal(_HEAD.where(_o.id > outbox_id)).order_by(_o.id).limit(PAGE)))
 
 
 # The relay
@@ -114,7 +140,7 @@ def is_waiting(connection: Connection) -> bool:
 
 
 def give_positions(connection: Connection, now: datetime) -> list[AnyRow]:
-    """The next rows with their new positions and their `seal`, in order; an empty list when none waits.
+    """The next rows with their new positions, `seal` and `in_use`, in order; an empty list when none waits.
 
     The counter's row is locked before the rows are read: whoever comes next sees what was numbered here. Changes of one
     ticket hold its row while they take their ids, so that a later one of a ticket is never visible before an earlier one.
@@ -151,7 +177,7 @@ def _version_of(connection: Connection, row: AnyRow) -> int:
 
 
 def _with_seal(statement: Select[Any]) -> Select[Any]:
-    return statement.add_columns(SEAL.label("seal")).join_from(
+    return statement.add_columns(SEAL.label("seal"), tickets_repository.IN_USE.label("in_use")).join_from(
         outbox, tickets, tickets.c.ticket_no == _o.ticket_no, isouter=True
     )
 
@@ -162,13 +188,13 @@ def newest_position(connection: Connection) -> int:
 
 
 def page(connection: Connection, sieve: Sieve, *, after: int, limit: int) -> list[AnyRow]:
-    """Whole rows with `seal`, in order of position."""
+    """Whole rows with `seal` and `in_use`, in order of position."""
     statement = _with_seal(select(outbox)).where(_o.position > after, *sieve.conditions())
     return list(connection.execute(statement.order_by(_o.position).limit(limit)))
 
 
 def find(connection: Connection, event: str) -> AnyRow | None:
-    """The whole row with `seal`."""
+    """The whole row with `seal` and `in_use`."""
     return connection.execute(_with_seal(select(outbox)).where(_o.event_id == event)).one_or_none()
 
 
@@ -181,10 +207,18 @@ def purge(connection: Connection, before: datetime) -> int:
     return connection.execute(update(outbox).where(*old).values(payload=None)).rowcount
 
 
-def purge_ticket(connection: Connection, ticket_no: str) -> int:
-    """The same for all events of a ticket; what is still on its way arrives without a snapshot."""
+def stop(connection: Connection, ticket_no: str) -> None:
+    """Drops all snapshots of a ticket, and what waits for webhooks is withheld. What is being sent decides when it is done."""
     mine = (_o.ticket_no == ticket_no, _o.payload.is_not(None))
-    return connection.execute(update(outbox).where(*mine).values(payload=None)).rowcount
+    connection.execute(update(outbox).where(*mine).values(payload=None))
+    waiting = (_d.ticket_no == ticket_no, _d.state.in_(("pending", "dead")), _d.lease_by.is_(None))
+    connection.execute(update(deliveries).where(*waiting).values(state="withheld", last_error="restricted"))
+
+
+def positions_of(connection: Connection, ticket_no: str, before: int) -> list[int]:
+    """Of a ticket's events that were numbered before this position."""
+    mine = select(_o.position).where(_o.ticket_no == ticket_no, _o.position < before)
+    return list(connection.execute(mine).scalars())
 
 
 # Acknowledgements

@@ -3,13 +3,14 @@
 An entry's id is `<position>-0`. So the stream itself knows how far it is, an entry cannot be added twice however many
 processes try, and ids say the same as the cursor of the pull. Redis may lose anything: what is missing at the stream's end
 is added again from the outbox, a stream that is gone is filled again with the newest events. Sealed tickets stay out, save
-those of units that the settings name.
+those of units that the settings name. A ticket's entries are deleted when its use is restricted or it is anonymised.
 """
 
 from functools import partial
 
 from pydantic_core import to_json
 from redis.exceptions import RedisError, ResponseError
+from sqlalchemy import Connection
 
 from api.core.context import Context
 from api.core.logging import get_logger
@@ -75,7 +76,7 @@ class Stream:
             while rows := await self._ctx.db.read(
                 partial(repository.page, sieve=self.sieve, after=after, limit=_BATCH)
             ):
-                await self._add(rows)
+                await self._add(rows, await self._ctx.db.read(partial(_outdated, rows=rows)))
                 after = rows[-1].position
         except (RedisError, OSError) as error:
             self._ctx.metrics.redis_failures.labels("handoff").inc()
@@ -95,11 +96,14 @@ class Stream:
             last = 0
         return last or max(0, newest - self._ctx.settings.handoff_stream_length)
 
-    async def _add(self, rows: list[AnyRow]) -> None:
+    async def _add(self, rows: list[AnyRow], outdated: dict[int, list[int]]) -> None:
         client, settings = self._ctx.redis.client, self._ctx.settings
         assert client is not None  # noqa: S101 - callers have looked
         async with client.pipeline(transaction=False) as pipeline:
             for row in rows:
+                # Before what tells of it, so that whoever dies in between takes both up again.
+                if gone := outdated.get(row.position):
+                    pipeline.xdel(self.key, *(f"{position}-0" for position in gone))
                 pipeline.xadd(
                     self.key,
                     _fields(row, settings.handoff_stream_personal),
@@ -112,6 +116,15 @@ class Stream:
                     continue
                 if isinstance(result, Exception):
                     raise result
+
+
+def _outdated(connection: Connection, rows: list[AnyRow]) -> dict[int, list[int]]:
+    """By the position of a ticket's last word: the entries that were added before it, and must not be read any more."""
+    return {
+        row.position: repository.positions_of(connection, row.ticket_no, row.position)
+        for row in rows
+        if row.type in repository.LAST_WORDS
+    }
 
 
 def _fields(row: AnyRow, personal: Personal) -> dict[_Word, _Word]:

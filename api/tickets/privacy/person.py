@@ -15,7 +15,7 @@ from api.core.context import Context
 from api.core.models import AnyRow
 from api.core.redaction import plain_phone
 from api.core.security import Principal
-from api.tickets.handoff.repository import purge_ticket
+from api.tickets.handoff.repository import RESTRICTED, add_last_word
 from api.tickets.lifecycle import LABELS, State
 from api.tickets.numbers import normal_number
 from api.tickets.privacy import repository
@@ -90,9 +90,7 @@ class Persons:
 
         def restrict(connection: Connection) -> None:
             for one in kept:
-                repository.mark(connection, one["ticket_no"], {"processing_restricted_at": now})
-                if one["closed"]:
-                    purge_ticket(connection, one["ticket_no"])  # nobody fetches it any more
+                _restrict(connection, one["ticket_no"], now)
             told = {"removed": (None, removed), "kept": (None, [one["ticket_no"] for one in kept])}
             for subject in [row.ticket_no for row in found.tickets] or ["*"]:
                 audit.note(
@@ -190,6 +188,16 @@ class Persons:
                 for one in repository.readers_of(connection, number)
             ],
         }
+
+
+def _restrict(connection: Connection, ticket_no: str, now: datetime) -> None:
+    """From its end on, which may be now. Receivers hear of it once."""
+    row = repository.locked(connection, ticket_no)
+    if row is None or row.processing_restricted_at is not None:
+        return
+    repository.mark(connection, ticket_no, {"processing_restricted_at": now})
+    if row.closed_at is not None:
+        add_last_word(connection, row, RESTRICTED, now)
 
 
 def _zipped(everything: dict[str, Any], now: datetime) -> bytes:

@@ -8,7 +8,7 @@ from sqlalchemy import Column, Connection, Table, delete, func, insert, or_, sel
 
 from api.core.crypto import EncryptedBytes, EncryptedJson
 from api.core.models import AnyRow, audit
-from api.tickets.handoff.repository import purge_ticket
+from api.tickets.handoff.repository import ERASED, add_last_word
 from api.tickets.links.models import ticket_links
 from api.tickets.models import idempotency, promises, ticket_events, tickets
 from api.tickets.privacy.models import consents
@@ -160,7 +160,7 @@ def anonymise(connection: Connection, ticket: AnyRow, now: datetime) -> None:
     for row in connection.execute(select(_e.id, _e.data).where(_e.ticket_no == ticket.ticket_no)).all():
         kept = {name: value for name, value in row.data.items() if name in _KEPT}
         connection.execute(update(ticket_events).where(_e.id == row.id).values(data=kept))
-    purge_ticket(connection, ticket.ticket_no)
+    add_last_word(connection, ticket, ERASED, now)
     mine = promises.c.ticket_no == ticket.ticket_no
     connection.execute(update(promises).where(mine).values(_emptied(promises)))
     connection.execute(delete(idempotency).where(idempotency.c.ticket_no == ticket.ticket_no))

@@ -61,7 +61,7 @@ deliveries = Table(
     Column("last_error", String(32)),
     Column("tried_at", Instant),
     Column("delivered_at", Instant),
-    # withheld: the ticket was sealed meanwhile, or the webhook was deleted
+    # withheld: the ticket was sealed or its use restricted meanwhile, or the webhook was deleted
     CheckConstraint("state in ('pending', 'delivered', 'dead', 'withheld')", name="state"),
     UniqueConstraint("webhook_id", "event_id"),
 )

@@ -9,8 +9,9 @@ from sqlalchemy import ColumnElement, Connection, Select, and_, exists, func, in
 from sqlalchemy.dialects import postgresql, sqlite
 
 from api.core.models import AnyRow
+from api.tickets.handoff import repository as events
 from api.tickets.handoff.models import outbox
-from api.tickets.handoff.repository import SEAL, Sieve
+from api.tickets.handoff.repository import Sieve
 from api.tickets.handoff.webhooks.models import deliveries, webhooks
 from api.tickets.models import tickets
 
@@ -171,8 +172,10 @@ def failed(connection: Connection, delivery: AnyRow, *, by: str, result: Result,
 
 
 def withhold(connection: Connection, delivery: AnyRow, *, by: str) -> None:
-    """The ticket has been sealed since, or the event is gone: this receiver never gets it."""
-    _end(connection, delivery, by, {"state": "withheld", "last_error": "sealed"})
+    """The ticket has been sealed or its use restricted since, or the event is gone: this receiver never gets it."""
+    row = events.find(connection, delivery.event_id)
+    reason = "restricted" if row is not None and not row.in_use else "sealed"
+    _end(connection, delivery, by, {"state": "withheld", "last_error": reason})
 
 
 def disable(connection: Connection, webhook_id: str, reason: str, now: datetime) -> None:
@@ -206,12 +209,13 @@ def to_send(connection: Connection, delivery: AnyRow) -> tuple[AnyRow, AnyRow] |
     webhook = find(connection, delivery.webhook_id)
     if webhook is None:
         return None
-    sealed = Sieve(sealed_units=webhook.sealed_units)
-    statement = select(outbox, SEAL.label("seal")).join_from(
-        outbox, tickets, tickets.c.ticket_no == outbox.c.ticket_no, isouter=True
-    )
-    row = connection.execute(statement.where(outbox.c.event_id == delivery.event_id)).one_or_none()
-    return (webhook, row) if row is not None and sealed.passes(row) else None
+    row = events.find(connection, delivery.event_id)
+    return (webhook, row) if row is not None and _may_have(webhook).passes(row) else None
+
+
+def _may_have(webhook: AnyRow) -> Sieve:
+    """What it asked for once may have changed since: only what it must not get is held back."""
+    return Sieve(sealed_units=webhook.sealed_units)
 
 
 # For people
@@ -243,7 +247,10 @@ class Which:
 def replay(connection: Connection, webhook: AnyRow, which: Which, now: datetime) -> int:
     """Dead letters (and what was delivered, if wished) wait again under their old ids; of a time also what never was sent."""
     states = ["dead", "withheld", *(["delivered"] if which.delivered or which.event_id else [])]
-    mine = [_d.webhook_id == webhook.id, _d.state.in_(states), *_when(_d.happened_at, which)]
+    o = outbox.c
+    allowed = exists().where(o.event_id == _d.event_id, *_may_have(webhook).conditions())
+    allowed = allowed.select_from(outbox.outerjoin(tickets, tickets.c.ticket_no == o.ticket_no))
+    mine = [_d.webhook_id == webhook.id, _d.state.in_(states), allowed, *_when(_d.happened_at, which)]
     if which.event_id is not None:
         mine.append(_d.event_id == which.event_id)
     again = {"state": "pending", "attempts": 0, "next_at": now, "delivered_at": None, "last_error": None}
