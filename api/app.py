@@ -63,7 +63,7 @@ from api.tickets.notices import endpoints as notices
 from api.tickets.privacy import endpoints as privacy
 from api.tickets.privacy.person import Persons
 from api.tickets.privacy.retention import Ending
-from api.tickets.search.upkeep import index_rest
+from api.tickets.search.upkeep import index_rest, keep_up
 from api.tickets.service import Tickets
 from api.tickets.timekeeping import Timekeeper
 from api.tickets.timers import LOOK_EVERY, RECOUNT_EVERY, count_overdue, look, recount
@@ -169,7 +169,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         held.close()
         await ctx.db.close()
         raise
-    ctx.jobs.every("rotate_keys", 20.0, lambda: rotate_if_needed(ctx.db, ctx.cipher, metadata, ctx.clock.now))
+    ctx.jobs.every("rotate_keys", 20.0, lambda: rotate_if_needed(ctx.db, ctx.cipher, metadata, ctx.clock.now, keep_up))
     upkeep: Upkeep = app.state.evidence.upkeep
     ctx.jobs.every("search_index", 3600.0, partial(index_rest, ctx.db))
     ctx.jobs.every("scan_evidence", 60.0, upkeep.scan)

@@ -20,6 +20,7 @@ from api.core.rotation import left, rotate
 from api.core.serving import alone
 from api.core.settings import Settings
 from api.migrations.run import all_metadata
+from api.tickets.search.upkeep import keep_up
 
 _SETTLE = 3.0  # seconds in which every running process has read the key file again (api/core/crypto.py)
 _WATCH = 1.0
@@ -81,7 +82,7 @@ async def _re_encrypt(settings: Settings, database: Database) -> None:
     say(f"要换成 {ring.current} 号密钥的：{_counts(before)}")
     with alone(settings.data_dir) as nobody_else:
         if nobody_else or not database.is_sqlite:
-            done = await rotate(database, database.cipher, all_metadata(), clock.now, _progress)
+            done = await rotate(database, database.cipher, all_metadata(), clock.now, keep_up, _progress)
             say(f"已重新加密：{_counts(done)}")
         else:
             say("服务正在运行，由它重新加密（SQLite 只有一个写入者）；中断本命令不影响。")

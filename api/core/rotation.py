@@ -1,10 +1,10 @@
-"""Every encrypted column of every table from older keys to the current one, in small transactions.
+"""Every encrypted column of every table from older keys to the current one, in small transactions; and what is made of them.
 
 What is still to do is told by the rows themselves (each blob and each blind index names its key), so a rotation that was
 killed goes on where it stopped, and two at once do no harm: a row is only replaced while it still is what was read.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -62,6 +62,8 @@ class Place:
 
 
 Report = Callable[[str, int], None]  # table, rows replaced so far
+# Makes anew what is derived from encrypted columns and cannot be replaced row by row (hashes that searches go by).
+Rebuild = Callable[[Database], Awaitable[object]]
 
 
 def places(metadata: MetaData) -> Iterator[Place]:
@@ -106,6 +108,16 @@ def left(connection: Connection, metadata: MetaData, current: int) -> dict[str, 
         counting = select(func.count()).select_from(place.table).where(place.stale(current))
         if count := connection.execute(counting).scalar_one():
             found[place.table.name] = int(count)
+    return found | _derived(connection, metadata, current)
+
+
+def _derived(connection: Connection, metadata: MetaData, current: int) -> dict[str, int]:
+    """Rows whose hashes are of another key: a column marked `key_number` says of which."""
+    found = {}
+    for column in (c for table in metadata.sorted_tables for c in table.c if c.info.get("key_number")):
+        counting = select(func.count()).select_from(column.table).where(column != current)
+        if count := connection.execute(counting).scalar_one():
+            found[column.table.name] = int(count)
     return found
 
 
@@ -176,7 +188,12 @@ def _of_another_key(index: Column[Any], current: int) -> ColumnElement[bool]:
 
 
 async def rotate(
-    db: Database, cipher: Cipher, metadata: MetaData, now: Callable[[], datetime], report: Report = lambda *_: None
+    db: Database,
+    cipher: Cipher,
+    metadata: MetaData,
+    now: Callable[[], datetime],
+    rebuild: Rebuild,
+    report: Report = lambda *_: None,
 ) -> dict[str, int]:
     """Replaces until nothing is left, then retires the older keys. Returns how many rows of each table it replaced."""
     await db.write(lambda connection: check_keys(connection, cipher, metadata, now()))
@@ -186,18 +203,24 @@ async def rotate(
             if place.table.name in remaining:
                 count = await _rotate_table(db, cipher, place, report)
                 done[place.table.name] = done.get(place.table.name, 0) + count
+        if derived := await db.read(lambda connection: _derived(connection, metadata, cipher.ring.current)):
+            await rebuild(db)
+            done |= {name: done.get(name, 0) + count for name, count in derived.items()}
     await db.write(lambda connection: retire(connection, cipher.ring.old, now()))
     return done
 
 
-async def rotate_if_needed(db: Database, cipher: Cipher, metadata: MetaData, now: Callable[[], datetime]) -> None:
+async def rotate_if_needed(
+    db: Database, cipher: Cipher, metadata: MetaData, now: Callable[[], datetime], rebuild: Rebuild
+) -> None:
     """For a server, from time to time: finishes what a new key began. Costs one small query while there is nothing."""
     old = cipher.ring.old
     if not old:
         return
     retired = select(encryption_keys.c.id).where(encryption_keys.c.retired_at.is_not(None))
     if set(old) - await db.read(lambda connection: set(connection.execute(retired).scalars())):
-        logger.info("keys_rotated", current=cipher.ring.current, rows=await rotate(db, cipher, metadata, now))
+        rows = await rotate(db, cipher, metadata, now, rebuild)
+        logger.info("keys_rotated", current=cipher.ring.current, rows=rows)
 
 
 async def _rotate_table(db: Database, cipher: Cipher, place: Place, report: Report) -> int:

@@ -23,8 +23,9 @@ def actor(by: Principal) -> str:
 def changed(
     connection: Connection, *, by: Principal, kind: str, ticket_no: str, now: datetime, reason: str | None = None
 ) -> None:
-    """One entry of the thread; what the transaction has changed in the row so far goes with it."""
-    audit.note(connection, who=actor(by), action=f"ticket.{kind}", subject=ticket_no, now=now, reason=reason)
+    """One entry of the thread; what the transaction has changed in the row so far goes with it. The thread has the reason."""
+    told = audit.digest(connection, "reason", reason) if reason else None
+    audit.note(connection, who=actor(by), action=f"ticket.{kind}", subject=ticket_no, now=now, reason=told)
 
 
 def read(connection: Connection, *, by: Principal, ticket: AnyRow, now: datetime) -> None:

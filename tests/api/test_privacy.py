@@ -206,7 +206,7 @@ async def test_withdrawn_without_a_ticket_the_conversation_is_emptied(bridge: Br
     talk = await bridge.talk()
     await talk.answered(await talk.say(f"我叫王小明，电话{PHONE}"))
     place = f"/v1/conversations/{talk.id}/consent/withdraw"
-    told = await bridge.http.post(place, json={"reason": "不想说了"}, headers=talk.headers)
+    told = await bridge.http.post(place, json={"reason": "王小明不想说了"}, headers=talk.headers)
     assert told.status_code == 200, told.text
     assert told.json()["conversation_removed"] is True
     assert (await talk.history())["messages"] == []

@@ -19,6 +19,7 @@ from api.core.keyring import KeyRing, read_file, with_new_key, write_file
 from api.core.rotation import left, places, rotate, rotate_batch, rotate_if_needed
 from api.core.settings import Settings
 from api.migrations.run import all_metadata
+from api.tickets.search.upkeep import keep_up
 from tests.api.conftest import ROOT, Bridge, Start
 from tests.api.stores import Store
 
@@ -66,7 +67,7 @@ async def served(bridge: Bridge) -> None:
     """What the server does by itself every now and then."""
     ctx = bridge.app.state.context
     while True:
-        await rotate_if_needed(ctx.db, ctx.cipher, all_metadata(), ctx.clock.now)
+        await rotate_if_needed(ctx.db, ctx.cipher, all_metadata(), ctx.clock.now, keep_up)
         await asyncio.sleep(0.02)
 
 
@@ -188,6 +189,25 @@ async def test_a_key_from_the_environment_is_not_invented(bridge: Bridge, start:
     assert "TINGSU_PII_KEYS_OLD=1:" in capsys.readouterr().err
 
 
+async def test_the_old_key_stays_while_searches_need_it(bridge: Bridge, capsys: Any) -> None:
+    """Killed between the last row and the search index: the next run goes on, and until then the key is not let go."""
+    await filled(bridge)
+    ctx = bridge.app.state.context
+    write_file(bridge.settings.key_file, with_new_key(bridge.settings.key_ring()))
+
+    async def dies(_: Database) -> int:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        await rotate(ctx.db, ctx.cipher, all_metadata(), ctx.clock.now, dies)
+    assert await ctx.db.read(lambda connection: left(connection, all_metadata(), 2)) == {"search_tokens": 5}
+    await bridge.stop()
+    assert await command(bridge, "--remove-old") == 1
+    assert "search_tokens 5 行" in capsys.readouterr().err
+    assert await command(bridge) == 0
+    assert await command(bridge, "--remove-old") == 0
+
+
 async def test_the_old_key_stays_while_data_needs_it(bridge: Bridge, capsys: Any) -> None:
     await filled(bridge)
     await bridge.stop()
@@ -299,7 +319,7 @@ async def test_a_row_that_changes_meanwhile_is_not_overwritten(bridge: Bridge) -
         rotate_batch(connection, Late(), place, None)  # type: ignore[arg-type]
 
     await ctx.db.write(both)
-    await rotate(ctx.db, ctx.cipher, all_metadata(), ctx.clock.now)
+    await rotate(ctx.db, ctx.cipher, all_metadata(), ctx.clock.now, keep_up)
     ticket = (await bridge.http.get(f"/v1/tickets/{number}", headers=bridge.key())).json()
     assert ticket["name"] == "改过的名字"
 
@@ -308,7 +328,7 @@ async def test_two_rotations_at_once_do_no_harm(bridge: Bridge) -> None:
     made = await filled(bridge)
     ctx = bridge.app.state.context
     write_file(bridge.settings.key_file, with_new_key(bridge.settings.key_ring()))
-    both = [rotate(ctx.db, ctx.cipher, all_metadata(), ctx.clock.now) for _ in range(2)]
+    both = [rotate(ctx.db, ctx.cipher, all_metadata(), ctx.clock.now, keep_up) for _ in range(2)]
     await asyncio.gather(*both)
     await check(bridge, made)
 

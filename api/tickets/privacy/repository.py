@@ -52,6 +52,11 @@ def withdraw(connection: Connection, ids: Sequence[int], *, by: str, reason: str
     connection.execute(update(consents).where(_c.id.in_(ids), _c.withdrawn_at.is_(None)).values(values))
 
 
+def forget_reasons(connection: Connection, conversation_id: str) -> None:
+    """Why consent was withdrawn, in the customer's words: they end with the conversation. That it was, and when, stays."""
+    connection.execute(update(consents).where(_c.conversation_id == conversation_id).values(withdrawal_reason=None))
+
+
 # Whose data
 
 

@@ -129,7 +129,7 @@ class Ending:
             return None
         after = self._wipe(connection, subject)
         if subject.conversation_id and not repository.others_of(connection, subject.conversation_id, subject.ticket_no):
-            self.talks.wipe(connection, subject.conversation_id, now)
+            self._empty(connection, subject.conversation_id, now)
         repository.anonymise(connection, row, now)
         gone = sorted(audit.personal_columns(tickets))
         audit.note(
@@ -160,10 +160,14 @@ class Ending:
 
         def wipe(connection: Connection) -> list[Afterwards]:
             after = self._wipe(connection, subject)
-            self.talks.wipe(connection, conversation_id, now)
+            self._empty(connection, conversation_id, now)
             return after
 
         await _finish(await self.db.write(wipe))
+
+    def _empty(self, connection: Connection, conversation_id: str, now: datetime) -> None:
+        self.talks.wipe(connection, conversation_id, now)
+        repository.forget_reasons(connection, conversation_id)
 
     def _wipe(self, connection: Connection, subject: Subject) -> list[Afterwards]:
         done = [keeper.wipe(connection, subject) for keeper in self.keepers if keeper.wipe is not None]

@@ -12,7 +12,7 @@ _Number = Annotated[str, StringConstraints(min_length=1, max_length=32)]
 
 
 class _Reasoned(Frozen):
-    """`reason` is kept in the audit chain."""
+    """`reason` is kept in the audit chain for ever: it is the bank's, and names nobody."""
 
     reason: _Reason
 

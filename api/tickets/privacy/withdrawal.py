@@ -47,9 +47,11 @@ def withdraw(
             talks.close(connection, talk, now)
         else:
             emptied = talks.wipe(connection, talk, now) or emptied
+            repository.forget_reasons(connection, talk)
     goes_on = [_goes_on(connection, ticket, by, now) for ticket in tickets]
+    told = audit.digest(connection, "reason", reason) if reason else None
     for subject in [ticket.ticket_no for ticket in tickets] or ["conversation"]:
-        audit.note(connection, who=by.id, action="consent.withdraw", subject=subject, now=now, reason=reason)
+        audit.note(connection, who=by.id, action="consent.withdraw", subject=subject, now=now, reason=told)
     return {"withdrawn_at": rfc3339(now), "conversation_removed": emptied, "goes_on": goes_on}
 
 

@@ -40,6 +40,6 @@ search_tokens = Table(
     metadata,
     Column("ticket_id", ForeignKey("tickets.id", ondelete="CASCADE"), primary_key=True, autoincrement=False),
     # The number of the master key that the hashes come from.
-    Column("key_number", SmallInteger, nullable=False),
+    Column("key_number", SmallInteger, nullable=False, info={"key_number": True}),
     Column("tokens", Tokens, nullable=False),
 )
