@@ -38,6 +38,7 @@ from api.core.security import ApiKeys
 from api.core.serving import serve
 from api.core.settings import Settings
 from api.core.static import WebPart
+from api.core.workplace import sweep
 from api.desk import accounts, api_keys, audit, branches, clusters, directory, incidents, oidc, sessions, stream
 from api.desk.oidc_client import OidcClient
 from api.desk.staff import ensure_admin
@@ -169,8 +170,10 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         held.close()
         await ctx.db.close()
         raise
+    await asyncio.to_thread(sweep, ctx.settings.exports_dir)
     ctx.jobs.every("rotate_keys", 20.0, lambda: rotate_if_needed(ctx.db, ctx.cipher, metadata, ctx.clock.now, keep_up))
     upkeep: Upkeep = app.state.evidence.upkeep
+    await upkeep.sweep()
     ctx.jobs.every("search_index", 3600.0, partial(index_rest, ctx.db))
     ctx.jobs.every("scan_evidence", 60.0, upkeep.scan)
     ctx.jobs.daily("optimise", "04:20", ctx.db.optimise)

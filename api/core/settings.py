@@ -142,6 +142,11 @@ class Settings(BaseSettings):
         return f"postgresql+psycopg://{rest}" if scheme in ("postgres", "postgresql") else self.database_url
 
     @property
+    def exports_dir(self) -> Path:
+        """Where spreadsheets are put together."""
+        return self.data_dir / "exports"
+
+    @property
     def key_file(self) -> Path:
         """Where a rotation keeps more than one key; before the first one the only key stands in `pii-key`."""
         return self.data_dir / "pii-keys.json"

@@ -187,7 +187,9 @@ async def export_tickets(
     await ctx.db.write(lambda connection: traces.exported(connection, by=exporter, filters=filters, now=now))
     leaving = [*conditions, repository.IN_USE]
     selection = Selection(tickets.columns, leaving, now, full=personal == "full", wanted=wanted)
-    chunks = csv_chunks(ctx.db, selection) if format == "csv" else xlsx_chunks(ctx.db, selection)
+    chunks = (
+        csv_chunks(ctx.db, selection) if format == "csv" else xlsx_chunks(ctx.db, selection, ctx.settings.exports_dir)
+    )
     headers = {
         "Content-Disposition": f'attachment; filename="tickets-{now:%Y%m%d}.{format}"',
         "Cache-Control": "no-store",

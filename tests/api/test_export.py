@@ -1,7 +1,9 @@
 """The export: the bank's own columns, dates as dates, numbers as numbers, nothing that runs, nobody's phone."""
 
+import asyncio
 import io
 import shutil
+import sys
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -10,6 +12,8 @@ import pytest
 from openpyxl import load_workbook
 
 from api.core.models import audit
+from api.core.workplace import sweep
+from api.tickets import export
 from api.tickets.columns import ExportColumnError
 from contract.playbook_loader import PlaybookError, load_playbook
 from tests.api.conftest import ROOT, Bridge, Start
@@ -175,3 +179,43 @@ async def test_each_export_leaves_a_trace(bridge: Bridge) -> None:
     )
     told = {name: new for name, (_, new) in rows[-1].changes.items()}
     assert (rows[-1].who, told["personal"], told["format"], told["cause"]) == ("key:admin", "full", "xlsx", "C5")
+
+
+async def test_a_spreadsheet_leaves_nothing_on_the_disk(bridge: Bridge, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While it is made it lies where only we may look."""
+    await bridge.file(narrative_raw="柜员说交班让我等")
+    modes: list[int] = []
+
+    class Watching(export._Book):
+        def close(self) -> None:
+            (place,) = bridge.settings.exports_dir.iterdir()
+            assert list(place.iterdir())
+            modes.append(place.stat().st_mode & 0o777)
+            super().close()
+
+    monkeypatch.setattr(export, "_Book", Watching)
+    await table(bridge)
+    assert modes == [0o700]
+    assert list(bridge.settings.exports_dir.iterdir()) == []
+
+
+async def test_what_a_killed_export_left_goes_at_the_next_start(start: Start) -> None:
+    bridge: Bridge = await start()
+    place = bridge.settings.exports_dir
+    program = (
+        "import os, pathlib, sys; from api.core.workplace import workplace\n"
+        "with workplace(pathlib.Path(sys.argv[1])) as made:\n"
+        "    (made / 'rows').write_text('王小明'); print('ready', flush=True); sys.stdin.read()"
+    )
+    killed = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", program, str(place), cwd=ROOT, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE
+    )  # fmt: skip
+    assert killed.stdout is not None
+    assert await killed.stdout.readline() == b"ready\n"
+    assert sweep(place) == 0  # somebody works in it
+    killed.kill()
+    await killed.wait()
+    assert len(list(place.rglob("rows"))) == 1
+    await bridge.stop()
+    await start()
+    assert list(place.iterdir()) == []

@@ -7,8 +7,8 @@ master key rewrites rows and no files). Chunks are numbered and the last one is 
 import hashlib
 import hmac
 import os
-import tempfile
 from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +18,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from api.core.crypto import Cipher
 from api.core.files.errors import FileStoreDamagedError, FileStoreUnavailableError
 from api.core.files.store import Store
+from api.core.workplace import sweep, workplace
 
 _CHUNK = 256 * 1024
 _TAG = 16
@@ -41,13 +42,15 @@ class Vault:
         self._cipher = cipher
         self._work = work
 
-    def workplace(self) -> tempfile.TemporaryDirectory[str]:
-        """A directory for one upload, gone at its end; what a killed process leaves is swept by `sweep_work`."""
-        try:
-            self._work.mkdir(mode=0o700, parents=True, exist_ok=True)
-            return tempfile.TemporaryDirectory(dir=self._work, ignore_cleanup_errors=True)
-        except OSError as error:
-            raise FileStoreUnavailableError from error
+    @contextmanager
+    def workplace(self) -> Iterator[Path]:
+        """A directory for one upload, gone at its end."""
+        with ExitStack() as held:
+            try:
+                place = held.enter_context(workplace(self._work))
+            except OSError as error:
+                raise FileStoreUnavailableError from error
+            yield place
 
     def keep(self, plain: Path) -> Kept:
         """Durable when it returns. `plain` lies in a `workplace`. Raises FileStoreUnavailableError, then nothing is kept."""
@@ -82,14 +85,9 @@ class Vault:
         finally:
             sealed.close()
 
-    def sweep_work(self, *, older_than: float) -> int:
+    def sweep_work(self) -> int:
         """Removes what uploads of killed processes left behind; how many."""
-        left = [place for place in self._work.glob("*") if place.stat().st_mtime < older_than]
-        for place in left:
-            for file in place.iterdir():
-                file.unlink(missing_ok=True)
-            place.rmdir()
-        return len(left)
+        return sweep(self._work)
 
 
 def _digest(plain: Path) -> tuple[bytes, int]:

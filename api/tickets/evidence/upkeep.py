@@ -66,9 +66,13 @@ class Upkeep:
         before = self._ctx.clock.now() - _UNSENT
         gone = await self._ctx.db.write(lambda connection: repository.delete_unsent(connection, before))
         await self.forget(gone)
-        await asyncio.to_thread(self._vault.sweep_work, older_than=time.time() - _DAY)
+        await self.sweep()
         for number in range(256):
             await self._compare(f"{number:02x}")
+
+    async def sweep(self) -> None:
+        """What killed uploads left behind: as it came, unsealed."""
+        await asyncio.to_thread(self._vault.sweep_work)
 
     async def forget(self, addresses: Iterable[str]) -> None:
         """Removes bytes whose rows are gone. What fails here is found by `tidy`."""
