@@ -27,6 +27,7 @@ from api.core.docs import docs_page
 from api.core.edge import Edge, Larger
 from api.core.errors import install_error_handlers
 from api.core.files.upload import OVERHEAD
+from api.core.health import Watched
 from api.core.jobs import Jobs
 from api.core.logging import get_logger
 from api.core.metrics import Metrics
@@ -114,6 +115,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.state.persons = Persons(ctx, make_ending(ctx.db, ctx.clock, playbook, evidence.upkeep))
     app.state.oidc = OidcClient(settings) if settings.oidc_issuer else None
     app.state.probe = httpx.AsyncClient(trust_env=False)
+    app.state.watched = _watched(evidence)
     install_error_handlers(app)
     describe(app)
     for room in _ROOMS:
@@ -204,6 +206,16 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         await ctx.db.close()
         held.close()
         logger.info("stopped")
+
+
+def _watched(evidence: Evidence) -> dict[str, Watched]:
+    """What readiness names beside database, Redis, bot and actions."""
+    files, scanner = evidence.receiving.vault.store, evidence.receiving.scanner
+    found = {"files": Watched(files.check, "附件存储用不了：照片和文件收不进也打不开，消息和工单不受影响。")}
+    if scanner.address is not None:
+        without = "查毒服务（clamd）没有响应：新收的附件先存着、打不开，恢复后自动补查；消息和工单不受影响。"
+        found["scanner"] = Watched(scanner.check, without)
+    return found
 
 
 async def _end_personal_data(ending: Ending) -> None:

@@ -4,7 +4,9 @@ import asyncio
 import contextlib
 import json
 import re
+import threading
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -12,8 +14,12 @@ import psycopg
 import pytest
 
 from api.core.errors import ApiError
+from api.core.health import Watched
 from tests.api.conftest import Bridge, Start
+from tests.api.files.servers import played_clamd, s3
 from tests.api.redis_server import free_port
+
+OK = {"status": "ok"}
 
 
 def error_of(response: httpx.Response) -> dict[str, Any]:
@@ -46,6 +52,7 @@ async def test_ready_names_every_part(bridge: Bridge) -> None:
         "redis": "ok",
         "bot": "ok",
         "actions": "ok",
+        "files": "ok",
     }
 
 
@@ -65,6 +72,60 @@ async def test_without_redis_it_is_ready_but_degraded(start: Start, redis: str |
     assert (answer.status_code, answer.json()["status"]) == (200, "degraded")
     assert answer.json()["checks"]["redis"]["status"] == "degraded"
     assert "推送最多慢一秒" in answer.json()["checks"]["redis"]["message"]
+
+
+def bucket_of_nobody() -> dict[str, str]:
+    names = {"evidence_s3_bucket": "b", "evidence_s3_key": "k", "evidence_s3_secret": "s"}
+    return {"evidence_s3_url": nobody_home(), **names}
+
+
+@pytest.mark.parametrize("part", ["files", "scanner"])
+async def test_without_evidence_or_scanner_complaints_are_still_filed(start: Start, part: str) -> None:
+    """A dead port: named, and the bridge stays in service."""
+    gone = bucket_of_nobody() if part == "files" else {"clamav": f"127.0.0.1:{free_port()}"}
+    bridge = await start(**gone)
+    answer = await bridge.http.get("/readyz")
+    assert (answer.status_code, answer.json()["status"]) == (200, "degraded")
+    assert {name for name, check in answer.json()["checks"].items() if check["status"] != "ok"} == {part}
+    assert "消息和工单不受影响" in answer.json()["checks"][part]["message"]
+    assert (await bridge.file()).status_code == 201
+
+
+async def test_a_directory_of_evidence_that_cannot_be_written_is_named(start: Start, tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "evidence").write_text("in the way")
+    bridge = await start()
+    told = (await bridge.http.get("/readyz")).json()
+    assert (told["status"], told["checks"]["files"]["status"]) == ("degraded", "degraded")
+
+
+async def test_a_scanner_and_a_bucket_that_are_there(start: Start, tmp_path: Path) -> None:
+    with played_clamd(lambda _: b"") as address, s3(tmp_path) as (bucket, server):
+        place = {"evidence_s3_url": bucket.url, "evidence_s3_bucket": bucket.name}
+        keys = {"evidence_s3_key": bucket.key, "evidence_s3_secret": bucket.secret}
+        bridge = await start(clamav=address, **place, **keys)
+        told = (await bridge.http.get("/readyz")).json()
+        assert (told["status"], told["checks"]["files"], told["checks"]["scanner"]) == ("ok", OK, OK)
+        server.stop()
+        assert (await bridge.http.get("/readyz")).json()["checks"]["files"] == OK  # told some seconds ago
+        bridge.app.state.watched["files"]._began -= 60
+        assert (await bridge.http.get("/readyz")).json()["checks"]["files"]["status"] == "degraded"
+
+
+async def test_what_hangs_is_asked_once_at_a_time() -> None:
+    asked, go_on = [], threading.Event()
+
+    def look() -> None:
+        asked.append(1)
+        go_on.wait(30)
+
+    part = Watched(look, "不在")
+    for told in await asyncio.gather(part.check(), part.check()):
+        assert (told["status"], told["message"]) == ("degraded", "不在")
+    part._began -= 60
+    go_on.set()
+    assert await part.check() == OK
+    assert len(asked) == 1
 
 
 async def test_without_redis_messages_are_answered(start: Start) -> None:

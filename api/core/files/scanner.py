@@ -10,6 +10,7 @@ from api.core.logging import get_logger
 logger = get_logger("files")
 
 _TIMEOUT = 15  # seconds for each step; twenty megabytes of PDF take clamd about one
+_SOON = 2  # seconds for a sign of life
 
 
 class Scan(StrEnum):
@@ -40,13 +41,22 @@ class Scanner:
             return Scan.CLEAN
         return Scan.INFECTED if status == "FOUND" else Scan.PENDING
 
-    def _client(self) -> ClamdNetworkSocket:
+    def check(self) -> None:
+        """Raises when clamd does not answer as one."""
+        client = self._client(_SOON)
+        try:
+            if client.ping() != "PONG":
+                raise ClamdError("no PONG")
+        finally:
+            client.clamd_socket.close()  # the library leaves it open when nobody is there
+
+    def _client(self, patience: int = _TIMEOUT) -> ClamdNetworkSocket:
         if self.address is None:
             raise ValueError("no scanner is set up")
         if self.address.startswith(("/", "unix:")):
-            return ClamdUnixSocket(self.address.removeprefix("unix:"), _TIMEOUT)
+            return ClamdUnixSocket(self.address.removeprefix("unix:"), patience)
         host, _, port = self.address.rpartition(":")
-        return ClamdNetworkSocket(host, int(port), _TIMEOUT)
+        return ClamdNetworkSocket(host, int(port), patience)
 
 
 class _Reader:

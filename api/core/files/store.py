@@ -4,6 +4,7 @@
 """
 
 import os
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -15,6 +16,8 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from api.core.files.errors import FileStoreDamagedError, FileStoreUnavailableError
+
+_PROBE = 4096  # bytes
 
 
 class Store(Protocol):
@@ -32,6 +35,10 @@ class Store(Protocol):
 
     def each(self, prefix: str) -> Iterator[tuple[str, float]]:
         """Addresses that begin with these two characters, and when they were put, in Unix time."""
+        ...
+
+    def check(self) -> None:
+        """Raises when nothing could be put now, as far as can be told without leaving anything."""
         ...
 
 
@@ -73,6 +80,12 @@ class DiskStore:
             for place in self._directory.glob(f"{prefix}/??/*"):
                 with suppress(FileNotFoundError):
                     yield place.name, place.stat().st_mtime
+
+    def check(self) -> None:
+        with _disk_refusals():
+            _make_durably(self._directory)
+            with tempfile.TemporaryFile(dir=self._directory) as file:
+                file.write(bytes(_PROBE))
 
     def _place(self, address: str) -> Path:
         return self._directory / address[:2] / address[2:4] / address
@@ -164,6 +177,10 @@ class S3Store:
             ):
                 for found in page.get("Contents", ()):
                     yield found["Key"].rsplit("/", 1)[-1], found["LastModified"].timestamp()
+
+    def check(self) -> None:
+        with _s3_refusals():
+            self._client.head_bucket(Bucket=self._bucket)
 
 
 class _S3Body:

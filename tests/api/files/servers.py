@@ -90,7 +90,10 @@ def played_clamd(verdict: Callable[[bytes], bytes]) -> Iterator[str]:
                 except OSError:
                     return
                 with connection, connection.makefile("rb") as stream:
-                    if stream.readline() == b"nINSTREAM\n":
+                    command = stream.readline()
+                    if command == b"nPING\n":
+                        connection.sendall(b"PONG\n")
+                    if command == b"nINSTREAM\n":
                         received = b""
                         while size := int.from_bytes(stream.read(4), "big"):
                             received += stream.read(size)
