@@ -61,6 +61,7 @@ from api.tickets.handoff.reconciliation import endpoints as reconciliations
 from api.tickets.handoff.service import HandOff
 from api.tickets.handoff.webhooks import endpoints as webhooks
 from api.tickets.handoff.webhooks.service import Webhooks
+from api.tickets.links import endpoints as links
 from api.tickets.notices import endpoints as notices
 from api.tickets.privacy import endpoints as privacy
 from api.tickets.privacy.person import Persons
@@ -75,7 +76,7 @@ from contract.playbook_loader import load_playbook
 logger = get_logger("api")
 
 _ROOMS = (
-    web_channel, attachments, public, handoff, webhooks, reconciliations, tickets, ticket_evidence, privacy, notices, conversations,
+    web_channel, attachments, public, handoff, webhooks, reconciliations, tickets, links, ticket_evidence, privacy, notices, conversations,
     understanding, sessions, stream, branches, incidents, health, accounts, api_keys, audit, oidc,
 )  # fmt: skip
 

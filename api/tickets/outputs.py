@@ -96,6 +96,15 @@ class LinkOut(Answer):
     at: AwareDatetime
 
 
+class DismissedOut(Answer):
+    """A suggestion that is shown in neither ticket any more, and who said so first."""
+
+    ticket_no: str
+    other_no: str
+    dismissed_at: AwareDatetime
+    dismissed_by: str
+
+
 class MergedOut(Answer):
     """A ticket that was merged into this one; `entries` is the length of its thread, at its own address."""
 

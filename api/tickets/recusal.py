@@ -39,6 +39,15 @@ def check_actor(by: Principal, ticket: AnyRow, event: EventType) -> None:
         )
 
 
+def check_dismisser(by: Principal, ticket: AnyRow) -> None:
+    """Raises RecusedError when the caller would keep others from seeing what else there is about themselves."""
+    if is_recused(by, ticket):
+        raise RecusedError(
+            "这张工单反映的是您或您所在的部门，按回避要求不能由您判断是否相关；请交给其他同事。",
+            details={"recused": [by.id]},
+        )
+
+
 @dataclass(frozen=True, slots=True)
 class Aside:
     """Those complained of, and with them: the people of a unit complained of, for whichever unit they act, and a unit whose

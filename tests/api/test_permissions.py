@@ -46,6 +46,7 @@ MAY: dict[str, set[str]] = {
     "POST /v1/webhooks/{webhook_id}/test": {M},
     "GET /v1/webhooks/{webhook_id}/deliveries": {M},
     "POST /v1/webhooks/{webhook_id}/replay": {M},
+    "POST /v1/tickets/{ticket_no}/related/{other_no}/dismiss": {A, S, H, M},
     "POST /v1/tickets/{ticket_no}/attachments": {A, S, H, M},
     "GET /v1/tickets/{ticket_no}/attachments/{attachment_id}": STAFF,
     "POST /v1/tickets/{ticket_no}/consent/withdraw": {A, S, H, M},

@@ -1,14 +1,18 @@
 """The same matter in other words, another matter in the same words, and how often that is told rightly."""
 
+import asyncio
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 import yaml
 
 from api.tickets.similarity import Matter, Reason, Verdict, compare
 from tests.api.conftest import Bridge
+from tests.api.test_staff import code
+from tests.api.test_ticket_events import done
 from tests.api.test_tickets import read
 
 PAIRS: dict[str, list[dict[str, Any]]] = yaml.safe_load(Path(__file__).with_name("same_matter.yml").read_text())
@@ -177,3 +181,59 @@ async def test_what_has_ended_takes_nothing_more(bridge: Bridge, first: str) -> 
     event = {"type": "withdraw", "reason": "已解决"}
     await bridge.http.post(f"/v1/tickets/{first}/events", json=event, headers=bridge.key())
     assert (await bridge.file(narrative_raw=STORY, branch="YT001")).status_code == 201
+    assert (await read(bridge, first))["related"] == []
+
+
+# Dismissing
+
+
+async def dismissed(bridge: Bridge, number: str, other: str, role: str = "agent") -> httpx.Response:
+    return await bridge.http.post(f"/v1/tickets/{number}/related/{other}/dismiss", headers=bridge.key(role))
+
+
+@pytest.fixture
+async def second(bridge: Bridge, first: str) -> str:
+    """Suggested as related to the first."""
+    return str((await bridge.file(narrative_raw=OTHER, branch="YT001")).json()["ticket_no"])
+
+
+async def test_only_what_was_suggested_is_dismissed(bridge: Bridge, first: str) -> None:
+    other = (await bridge.file(narrative_raw=STORY, phone="13900000009")).json()["ticket_no"]
+    assert code(await dismissed(bridge, first, other)) == (404, "related_not_found")
+    assert code(await dismissed(bridge, first, "TS2026010100001")) == (404, "related_not_found")
+    assert code(await dismissed(bridge, "TS2026010100001", first)) == (404, "ticket_not_found")
+
+
+async def test_those_complained_of_do_not_hide_what_else_there_is(bridge: Bridge, first: str, second: str) -> None:
+    await done(bridge, second, "recuse", person="key:agent", reason="就是他")
+    for pair in ((first, second), (second, first)):
+        assert code(await dismissed(bridge, *pair)) == (409, "recused")
+
+
+async def test_what_is_dismissed_is_suggested_in_neither_and_never_again(
+    bridge: Bridge, first: str, second: str
+) -> None:
+    answer = await dismissed(bridge, first, second)
+    assert answer.status_code == 200
+    told = answer.json()
+    assert (told["ticket_no"], told["other_no"], told["dismissed_by"]) == (first, second, "key:agent")
+    assert (await bridge.file(narrative_raw=OTHER, branch="YT001")).json()["ticket_no"] == second
+    for number in (first, second):
+        assert (await read(bridge, number))["related"] == []
+    entries = (await bridge.http.get("/v1/audit", headers=bridge.key("auditor"))).json()["entries"]
+    noted = [(one["subject"], one["who"]) for one in entries if one["action"] == "ticket.unrelate"]
+    assert sorted(noted) == sorted([(first, "key:agent"), (second, "key:agent")])
+
+
+async def test_the_first_who_dismisses_stays_named(bridge: Bridge, first: str, second: str) -> None:
+    roles = ("agent", "supervisor", "handler")
+    answers = await asyncio.gather(*(dismissed(bridge, second, first, role) for role in roles))
+    assert {answer.status_code for answer in answers} == {200}
+    assert len({answer.json()["dismissed_by"] for answer in answers}) == 1
+
+
+async def test_what_was_split_off_is_no_suggestion(bridge: Bridge, first: str) -> None:
+    assert (await bridge.file(narrative_raw=STORY, branch="YT001")).json()["merged"]
+    entry = (await read(bridge, first))["events"][-1]["seq"]
+    parent = await done(bridge, first, "split", reason="另一件事", entry=entry)
+    assert code(await dismissed(bridge, first, parent["events"][-1]["data"]["ticket_no"])) == (404, "related_not_found")

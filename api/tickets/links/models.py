@@ -15,6 +15,9 @@ ticket_links = Table(
     # Names of similarity.Reason; nothing that was told.
     Column("reasons", JSON, nullable=False),
     Column("created_at", Instant, nullable=False),
+    # Staff said that it is not the same matter: named to nobody any more, in neither of both.
+    Column("dismissed_at", Instant),
+    Column("dismissed_by", String(80)),
     CheckConstraint("kind in ('similar', 'split')", name="kind"),
 )
 Index("uq_ticket_links_pair", ticket_links.c.ticket_no, ticket_links.c.other_no, ticket_links.c.kind, unique=True)

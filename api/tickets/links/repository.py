@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import Connection, bindparam, case, func, insert, literal_column, or_, select
+from sqlalchemy import Connection, and_, bindparam, case, func, insert, literal_column, or_, select, update
 
 from api.core.models import AnyRow
 from api.core.security import Principal
@@ -78,12 +78,23 @@ def link(
     connection.execute(insert(ticket_links), values)
 
 
+def dismiss(
+    connection: Connection, ticket_no: str, other_no: str, *, who: str, now: datetime
+) -> tuple[AnyRow | None, bool]:
+    """The suggestion afterwards (None: there was none), and whether this call dismissed it; the first stays named."""
+    ways = ((ticket_no, other_no), (other_no, ticket_no))
+    mine = (_l.kind == "similar", or_(*(and_(_l.ticket_no == one, _l.other_no == other) for one, other in ways)))
+    dismissed = update(ticket_links).where(*mine, _l.dismissed_at.is_(None))
+    changed = connection.execute(dismissed.values(dismissed_at=now, dismissed_by=who)).rowcount
+    return connection.execute(select(ticket_links).where(*mine)).first(), bool(changed)
+
+
 def links_of(connection: Connection, ticket_no: str, by: Principal) -> list[AnyRow]:
-    """With the other ticket's state; without those that this reader may not see."""
+    """With the other ticket's state; without those that were dismissed or that this reader may not see."""
     other = case((_l.ticket_no == ticket_no, _l.other_no), else_=_l.ticket_no)
     found = (
         select(_l.kind, _l.reasons, _l.created_at, *_OTHER)
         .join(tickets, _t.ticket_no == other)
-        .where(or_(_l.ticket_no == ticket_no, _l.other_no == ticket_no), visible_to(by))
+        .where(or_(_l.ticket_no == ticket_no, _l.other_no == ticket_no), _l.dismissed_at.is_(None), visible_to(by))
     )
     return list(connection.execute(found.order_by(_l.id).limit(_SHOWN)))
