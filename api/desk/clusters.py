@@ -4,8 +4,8 @@ What is opened is a draft: nothing of it is told to customers until a supervisor
 of filing, which stays as fast as it is; one process looks at a time, and the directory's version lets one write at a time.
 """
 
-from collections.abc import Mapping
-from datetime import datetime
+from collections.abc import Iterator, Mapping
+from datetime import datetime, timedelta
 
 from sqlalchemy import Connection
 
@@ -15,7 +15,7 @@ from api.core.context import Context
 from api.core.logging import get_logger
 from api.desk import directory
 from api.tickets.clusters import repository
-from api.tickets.clusters.rules import Cluster, clusters_of, limits_on
+from api.tickets.clusters.rules import Cluster, Group, Limits, branch_groups, limits_on, product_groups
 from api.tickets.notices import repository as notices
 from contract.incident import Incident, Kind
 from contract.playbook import Playbook
@@ -52,61 +52,62 @@ class ClusterWatch:
         self._seen, self._skipped = newest, 0
 
     def _due(self, connection: Connection, now: datetime) -> list[tuple[Cluster, str | None]]:
-        """Clusters that alarm, and groups that belong to an open one, whose number stands with them."""
+        """Clusters that alarm, and what belongs to an open one, whose number stands with it.
+
+        Only the tickets of a group that has customers enough, or whose incident is open, are read.
+        """
         limits = limits_on(self._playbook.sla, now.date())
-        since = now - limits.window
-        known = directory.clusters(connection, now, since)
-        ours = {found.incident_no for found in known.values()}
-        # What belongs to an incident that a supervisor announced needs no second one.
-        rows = [
-            row for row in repository.recent(connection, since) if row.incident_id is None or row.incident_id in ours
-        ]
-        groups = clusters_of(rows, limits, now, {key: found.opened_at for key, found in known.items()})
+        known = directory.clusters(connection, now, now - limits.longest)
+        ours = [found.incident_no for found in known.values()]
         due: list[tuple[Cluster, str | None]] = []
-        for group in groups:
+        for group in _groups(connection, limits, now, ours):
             before = known.get(group.key)
-            if before is not None and before.is_open:
-                if any(row.incident_id is None for row in group.rows):
-                    due.append((group, before.incident_no))
-            elif group.alarms:
-                due.append((group, None))
+            is_open = before is not None and before.is_open
+            if (group.loose == 0) if is_open else (group.customers < group.least):
+                continue
+            since = group.since(now, before.opened_at if before else None)
+            rows = repository.tickets_of(connection, group, since, ours, loose=is_open)
+            cluster = Cluster(group, tuple(rows))
+            if rows if is_open else cluster.alarms:
+                due.append((cluster, before.incident_no if before and is_open else None))
         return due
 
     def _look(self, connection: Connection, now: datetime) -> list[str]:
         """The numbers of what was opened."""
         directory.next_version(connection)  # whoever looked at the same moment waits here, and then finds it done
         opened = []
-        for group, number in self._due(connection, now):
+        for cluster, number in self._due(connection, now):
             if number is None:
-                incident = self._draft(connection, group, now)
-                directory.put_draft(connection, incident, cluster=group.key, now=now)
-                self._page(connection, group, incident, now)
+                incident = self._draft(connection, cluster, now)
+                directory.put_draft(connection, incident, cluster=cluster.group.key, now=now)
+                self._page(connection, incident, now)
                 number = incident.incident_no
                 opened.append(number)
-            repository.join_incident(connection, group.rows, number, now)
+            repository.join_incident(connection, cluster.rows, number, now)
         return opened
 
-    def _draft(self, connection: Connection, group: Cluster, now: datetime) -> Incident:
-        what = self._about(connection, group)
+    def _draft(self, connection: Connection, cluster: Cluster, now: datetime) -> Incident:
+        what, group = self._about(connection, cluster), cluster.group
         return Incident(
             incident_no=directory.new_incident_no(connection, now.date()),
             title=f"{what}集中投诉"[:_TITLE],
             kind=_KINDS.get(group.cause or "", "cluster"),
             branches=(group.branch,) if group.branch in directory.branch_codes(connection) else (),
-            starts_at=_to_the_second(group.rows[0].created_at),
+            starts_at=_to_the_second(cluster.rows[0].created_at),
             ends_at=None,
-            message=f"{group.hours}小时内有{group.customers}位客户反映{what}，正在核实。"[:_MESSAGE],
+            message=f"{group.hours}小时内有{cluster.customers}位客户反映{what}，正在核实。"[:_MESSAGE],
             banner=False,
         )
 
-    def _about(self, connection: Connection, group: Cluster) -> str:
-        if group.product is not None:
-            return group.product[:24]
+    def _about(self, connection: Connection, cluster: Cluster) -> str:
+        group = cluster.group
+        if group.products:
+            return str(cluster.rows[0].product)[:24]
         branch = directory.find_branch(connection, group.branch or "")
         name = branch.name if branch else group.branch or ""
         return f"{name[:14]}{self._playbook.taxonomy.name(group.cause or '')}"
 
-    def _page(self, connection: Connection, group: Cluster, incident: Incident, now: datetime) -> None:
+    def _page(self, connection: Connection, incident: Incident, now: datetime) -> None:
         text = f"{incident.message}已登记待确认事件 {incident.incident_no}，请尽快核实：确认、修改或作废。"
         notices.add(
             connection,
@@ -118,6 +119,15 @@ class ClusterWatch:
             incident_no=incident.incident_no,
             to_unit=self._playbook.routing.fallback,
         )
+
+
+def _groups(connection: Connection, limits: Limits, now: datetime, ours: list[str]) -> Iterator[Group]:
+    if limits.branch_count:
+        since = now - timedelta(hours=limits.branch_hours)
+        yield from branch_groups(repository.by_branch(connection, since, ours), limits)
+    if limits.product_count:
+        since = now - timedelta(hours=limits.product_hours)
+        yield from product_groups(repository.by_product(connection, since, ours), limits)
 
 
 def _to_the_second(moment: datetime) -> datetime:

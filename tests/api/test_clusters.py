@@ -77,6 +77,20 @@ async def test_one_customer_counts_once(bridge: Bridge) -> None:
     assert await incidents(bridge) == []
 
 
+async def test_one_customer_who_writes_a_product_in_two_ways_counts_once(bridge: Bridge) -> None:
+    """Counted by each way of writing there are ten of them."""
+    product = {"branch": None, "cause_l1": "C6"}
+    await complain(bridge, 9, product="手机银行", **product)
+    again = {"narrative_raw": STORIES[0], "event_time": "2026-11-01", "amount": "300"}
+    await filed(bridge, phone="13900000000", product="你们的手机银行", **product, **again)
+    await look(bridge)
+    assert await incidents(bridge) == []
+    await complain(bridge, 1, first=9, product="手机银行", **product)
+    await look(bridge)
+    (incident,) = await incidents(bridge)
+    assert "10位客户" in incident["message"]
+
+
 async def test_an_hour_is_not_exceeded(bridge: Bridge) -> None:
     await complain(bridge, 2)
     later(bridge, minutes=61)

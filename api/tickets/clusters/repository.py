@@ -1,13 +1,15 @@
 """SQL of clusters."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import ColumnElement, Connection, case, func, or_, select
 
 from api.core.models import AnyRow
 from api.core.security import SYSTEM
 from api.tickets import repository
+from api.tickets.clusters.rules import UNKNOWN, Group
 from api.tickets.lifecycle import EventType, State
 from api.tickets.models import tickets
 from api.tickets.thread import record
@@ -18,19 +20,51 @@ _NO_MATTER = (State.WITHDRAWN, State.MERGED, State.REJECTED_NOT_COMPLAINT)
 _t = tickets.c
 
 
-def recent(connection: Connection, since: datetime) -> list[AnyRow]:
-    """Complaints since then, with whom they are from. A sealed one never counts: others would read of it."""
-    customer = func.coalesce(_t.phone_index, _t.conversation_id, _t.ticket_no).label("customer")
-    found = select(
-        _t.id, _t.ticket_no, _t.branch, _t.branch_name, _t.cause_l1, _t.cause_l2, _t.product, _t.created_at,
-        _t.incident_id, customer,
-    ).where(
+_CUSTOMER = func.coalesce(_t.phone_index, _t.conversation_id, _t.ticket_no)
+
+
+def by_branch(connection: Connection, since: datetime, ours: Iterable[str]) -> list[AnyRow]:
+    """How many customers and loose tickets each branch has of each cause."""
+    named = (_t.branch != "", _t.cause_l1 != UNKNOWN)
+    return _counted(connection, (_t.branch, _t.cause_l1), *named, *_counting(since, ours))
+
+
+def by_product(connection: Connection, since: datetime, ours: Iterable[str]) -> list[AnyRow]:
+    """The same of each product, as it was written."""
+    return _counted(connection, (_t.product,), _t.product != "", *_counting(since, ours))
+
+
+def tickets_of(
+    connection: Connection, group: Group, since: datetime, ours: Iterable[str], *, loose: bool
+) -> list[AnyRow]:
+    """In the order of filing; `loose`: only those that belong to no incident."""
+    mine = [*_counting(since, () if loose else ours)]
+    mine += (
+        [_t.product.in_(group.products)] if group.products else [_t.branch == group.branch, _t.cause_l1 == group.cause]
+    )
+    shown = select(_t.id, _t.ticket_no, _t.product, _t.created_at, _t.incident_id, _CUSTOMER.label("customer"))
+    return list(connection.execute(shown.where(*mine).order_by(_t.id)))
+
+
+def _counted(
+    connection: Connection, by: Sequence[ColumnElement[Any]], *conditions: ColumnElement[bool]
+) -> list[AnyRow]:
+    customers = func.count(_CUSTOMER.distinct()).label("customers")
+    loose = func.sum(case((_t.incident_id.is_(None), 1), else_=0)).label("loose")
+    return list(connection.execute(select(*by, customers, loose).where(*conditions).group_by(*by)))
+
+
+def _counting(since: datetime, ours: Iterable[str]) -> tuple[ColumnElement[bool], ...]:
+    """Complaints since then. A sealed one never counts: others would read of it; nor does one of an incident that is not
+    among `ours`, for what a supervisor announced needs no second one.
+    """
+    return (
         _t.created_at > since,
         _t.nature == Nature.COMPLAINT,
         _t.restricted.is_(False),
         _t.state.not_in(_NO_MATTER),
-    )  # fmt: skip
-    return list(connection.execute(found))
+        or_(_t.incident_id.is_(None), _t.incident_id.in_(list(ours))),
+    )
 
 
 def newest(connection: Connection) -> int:

@@ -1,7 +1,6 @@
 """Which complaints of the last hours are one cluster. Pure; the numbers are thresholds of `sla.yml`."""
 
-from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
@@ -9,7 +8,7 @@ from api.core.models import AnyRow
 from api.tickets.similarity import plain
 from contract.sla import Sla
 
-_UNKNOWN = "C99"  # tickets of no known cause have no cause in common
+UNKNOWN = "C99"  # tickets of no known cause have no cause in common
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,21 +21,40 @@ class Limits:
     product_hours: int
 
     @property
-    def window(self) -> timedelta:
+    def longest(self) -> timedelta:
         return timedelta(hours=max(self.branch_hours, self.product_hours))
 
 
 @dataclass(frozen=True, slots=True)
-class Cluster:
-    """Tickets of one branch and cause, or of one product, the oldest first; `key` names it in words that do not change."""
+class Group:
+    """Tickets of one branch and cause, or of one product in every way it is written; `key` names it in words that do not change.
+
+    `customers` is as many as there may be, who wrote a product in two ways counts twice; `loose` tickets belong to no incident.
+    """
 
     key: str
-    rows: tuple[AnyRow, ...]
     hours: int
     least: int
+    customers: int
+    loose: int
     branch: str | None = None
     cause: str | None = None
-    product: str | None = None
+    products: tuple[str, ...] = ()
+
+    def since(self, now: datetime, opened: datetime | None) -> datetime:
+        """`opened`: when the newest incident of the key was opened; what came before it was looked at then and counts no more,
+        so that a dismissed alarm does not ring again by itself.
+        """
+        begin = now - timedelta(hours=self.hours)
+        return begin if opened is None else max(begin, opened)
+
+
+@dataclass(frozen=True, slots=True)
+class Cluster:
+    """A group with its tickets, the oldest first."""
+
+    group: Group
+    rows: tuple[AnyRow, ...]
 
     @property
     def customers(self) -> int:
@@ -44,7 +62,7 @@ class Cluster:
 
     @property
     def alarms(self) -> bool:
-        return self.customers >= self.least
+        return self.customers >= self.group.least
 
 
 def limits_on(sla: Sla, day: date) -> Limits:
@@ -56,31 +74,26 @@ def limits_on(sla: Sla, day: date) -> Limits:
     )
 
 
-def clusters_of(rows: Iterable[AnyRow], limits: Limits, now: datetime, opened: Mapping[str, datetime]) -> list[Cluster]:
-    """Every group there is, large or small. `opened`: when the newest incident of a key was opened; what came before it
-    was looked at then and counts no more, so that a dismissed alarm does not ring again by itself.
-    """
-    branches: dict[str, list[AnyRow]] = defaultdict(list)
-    products: dict[str, list[AnyRow]] = defaultdict(list)
-    for row in sorted(rows, key=lambda row: row.id):
-        if row.branch and row.cause_l1 != _UNKNOWN:
-            branches[f"branch:{row.branch}:{row.cause_l1}"].append(row)
-        if row.product and (name := plain(row.product)):
-            products[f"product:{name}"].append(row)
-    found = []
-    if limits.branch_count:
-        for key, group in branches.items():
-            if lately := _since(group, now, limits.branch_hours, opened.get(key)):
-                branch, cause = lately[0].branch, lately[0].cause_l1
-                found.append(Cluster(key, lately, limits.branch_hours, limits.branch_count, branch=branch, cause=cause))
-    if limits.product_count:
-        for key, group in products.items():
-            if lately := _since(group, now, limits.product_hours, opened.get(key)):
-                product = lately[0].product
-                found.append(Cluster(key, lately, limits.product_hours, limits.product_count, product=product))
-    return found
+def branch_groups(counted: Iterable[AnyRow], limits: Limits) -> Iterator[Group]:
+    for row in counted:
+        key = f"branch:{row.branch}:{row.cause_l1}"
+        yield Group(
+            key, limits.branch_hours, limits.branch_count or 0, row.customers, row.loose, row.branch, row.cause_l1
+        )
 
 
-def _since(group: list[AnyRow], now: datetime, hours: int, opened: datetime | None) -> tuple[AnyRow, ...]:
-    begin = now - timedelta(hours=hours)
-    return tuple(row for row in group if row.created_at > begin and (opened is None or row.created_at > opened))
+def product_groups(counted: Iterable[AnyRow], limits: Limits) -> Iterator[Group]:
+    """`counted` by the customers' own words."""
+    alike: dict[str, list[AnyRow]] = {}
+    for row in counted:
+        if name := plain(row.product):
+            alike.setdefault(name, []).append(row)
+    for name, rows in alike.items():
+        yield Group(
+            f"product:{name}",
+            limits.product_hours,
+            limits.product_count or 0,
+            sum(row.customers for row in rows),
+            sum(row.loose for row in rows),
+            products=tuple(row.product for row in rows),
+        )
