@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import fastapi.routing
 import httpx
 import httpx._transports.default
 import pytest
@@ -17,6 +18,7 @@ from argon2 import PasswordHasher
 from api.app import create_app
 from api.core.protocol import Protocol
 from api.core.settings import Settings
+from api.tickets.handoff.webhooks import sending
 from contract.playbook_loader import load_playbook
 from tests.api import stores
 from tests.api.fake_bot import FakeBot, Server, parse_events
@@ -46,8 +48,23 @@ def quick_start() -> Iterator[None]:
         patch.setattr(certificates, "create_ssl_context", functools.cache(certificates.create_ssl_context))
         patch.setattr("api.app.migrate", stores.migrate_what_is_old)
         patch.setattr("api.app.load_playbook", functools.cache(load_playbook))
+        patch.setattr(sending, "_trust", functools.cache(sending._trust))
+        patch.setattr(fastapi.routing._EffectiveRouteContext, "from_api_route", _analysed_once())
         patch.setattr("api.core.security._PASSWORDS", PasswordHasher(time_cost=1, memory_cost=64, parallelism=1))
         yield
+
+
+def _analysed_once() -> Callable[..., Any]:
+    """FastAPI looks into the signature of every endpoint again for each app; here all apps have the same routes."""
+    analyse, known = fastapi.routing._EffectiveRouteContext.from_api_route, {}
+
+    def analysed(*, original_route: Any, include_context: Any) -> Any:
+        key = (id(original_route), include_context.prefix)
+        if key not in known:
+            known[key] = analyse(original_route=original_route, include_context=include_context)
+        return known[key]
+
+    return analysed
 
 
 @pytest.fixture(scope="session")

@@ -8,6 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from pathlib import Path
 
 import httpx
 from standardwebhooks import Webhook
@@ -44,15 +45,20 @@ def new_secret() -> str:
     return "whsec_" + b64encode(secrets.token_bytes(_SECRET_BYTES)).decode()
 
 
+def _trust(ca_file: Path | None) -> ssl.SSLContext:
+    trusted = ssl.create_default_context()
+    if ca_file is not None:
+        trusted.load_verify_locations(ca_file)
+    return trusted
+
+
 class Sender:
     """Sends for one app. Receivers' certificates are checked against the system's store and `webhook_ca_file`."""
 
     def __init__(self, settings: Settings) -> None:
         self.targets = Targets(settings.webhook_allow)
         self._seconds = settings.webhook_timeout
-        self._tls = ssl.create_default_context()
-        if settings.webhook_ca_file is not None:
-            self._tls.load_verify_locations(settings.webhook_ca_file)
+        self._tls = _trust(settings.webhook_ca_file)
 
     def client(self) -> httpx.AsyncClient:
         """One for each webhook: a connection is never shared between two receivers behind one address."""
