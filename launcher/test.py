@@ -6,7 +6,9 @@ import sys
 import tempfile
 import time
 import xml.etree.ElementTree as ElementTree
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from launcher.settings import ROOT
@@ -37,18 +39,22 @@ class Count:
         return Count(self.passed + other.passed, self.failed + other.failed, self.skipped + other.skipped)
 
 
-def suites() -> tuple[Suite, ...]:
-    """Cheap ones first; those that start the whole stack last."""
+def rounds() -> tuple[tuple[Suite, ...], ...]:
+    """Cheap ones first; those that start the whole stack last. What is in one round runs side by side."""
     pytest = ("-m", "pytest", "-q", "-p", "no:cacheprovider")
     return (
-        Suite(
-            "contract、actions、api、launcher",
-            # Side by side: most of them wait for servers and commits. Each worker has its own Redis and PostgreSQL.
-            (_MODERN, *pytest, "-n", "3", "--dist", "worksteal", "tests", *_ignored("bot", "dialogue", "e2e")),
+        (
+            Suite(
+                "contract、actions、api、launcher",
+                # Three workers: most of them wait for servers and commits. Each has its own Redis and PostgreSQL.
+                (_MODERN, *pytest, "-n", "3", "--dist", "worksteal", "tests", *_ignored("bot", "dialogue", "e2e")),
+            ),
         ),
-        Suite("bot", (_BOT, *pytest, "-c", "bot/pytest.ini", "--rootdir", str(ROOT), "tests/bot"), bot=True),
-        Suite("web", (str(ROOT / ".venv" / "bin" / "npm"), "run", "--silent", "test"), cwd=ROOT / "web"),
-        Suite("dialogue、e2e", (_MODERN, *pytest, "tests/dialogue", "tests/e2e")),
+        (Suite("web", (str(ROOT / ".venv" / "bin" / "npm"), "run", "--silent", "test"), cwd=ROOT / "web"),),
+        (
+            Suite("bot", (_BOT, *pytest, "-c", "bot/pytest.ini", "--rootdir", str(ROOT), "tests/bot"), bot=True),
+            Suite("dialogue、e2e", (_MODERN, *pytest, "tests/dialogue", "tests/e2e")),
+        ),
     )
 
 
@@ -58,23 +64,24 @@ def _ignored(*rooms: str) -> list[str]:
 
 def main() -> int:
     total, broken = Count(), False
-    for suite in suites():
-        print(f"\n=== {suite.name}", flush=True)
-        started = time.monotonic()
-        count, code = _run(suite)
-        total += count
-        # A runner that fails without a failed test (collection error, crash) must not look green.
-        broken = broken or (code != 0 and count.failed == 0)
-        print(
-            f"=== {suite.name}：{count.passed} 通过，{count.failed} 失败，{count.skipped} 跳过，{time.monotonic() - started:.0f} 秒"
-        )
+    for side_by_side in rounds():
+        with ThreadPoolExecutor() as pool:
+            results = list(pool.map(partial(_run, alone=len(side_by_side) == 1), side_by_side))
+        for count, code in results:
+            total += count
+            # A runner that fails without a failed test (collection error, crash) must not look green.
+            broken = broken or (code != 0 and count.failed == 0)
     if broken:
         total += Count(failed=1)
     print(f"\n{total.passed} passed, {total.failed} failed, {total.skipped} skipped", flush=True)
     return 1 if total.failed or not total.passed else 0
 
 
-def _run(suite: Suite) -> tuple[Count, int]:
+def _run(suite: Suite, *, alone: bool) -> tuple[Count, int]:
+    """What runs beside another suite is printed when it has ended, as a whole."""
+    if alone:
+        print(f"\n=== {suite.name}", flush=True)
+    started = time.monotonic()
     with tempfile.TemporaryDirectory() as directory:
         report = Path(directory, "report.xml")
         environment = {**os.environ, "TINGSU_JUNIT": str(report)}
@@ -82,8 +89,24 @@ def _run(suite: Suite) -> tuple[Count, int]:
         if suite.bot:
             environment["PYTHONPATH"] = f"{ROOT / 'bot' / 'stand_ins'}{os.pathsep}{ROOT}"
         junit = () if "npm" in suite.command[0] else ("--junitxml", str(report))
-        code = subprocess.run([*suite.command, *junit], cwd=suite.cwd, env=environment, check=False).returncode
-        return _count(report), code
+        output = None if alone else subprocess.PIPE
+        done = subprocess.run(
+            [*suite.command, *junit],
+            cwd=suite.cwd,
+            env=environment,
+            check=False,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        count = _count(report)
+    said = "" if alone else f"\n=== {suite.name}\n{done.stdout}"
+    took = time.monotonic() - started
+    print(
+        f"{said}=== {suite.name}：{count.passed} 通过，{count.failed} 失败，{count.skipped} 跳过，{took:.0f} 秒",
+        flush=True,
+    )
+    return count, done.returncode
 
 
 def _count(report: Path) -> Count:
