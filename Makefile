@@ -5,7 +5,7 @@ BOT_PYTHON := PYTHONPATH=bot/stand_ins:. OMP_NUM_THREADS=1 bot/.venv/bin/python
 FILE ?= ../shared/labels/dev.jsonl
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test lint format train understand evaluate bench chaos rotate-keys anonymise audit-verify reindex backup restore downgrade bench-tickets reconcile lock spacy-model clean
+.PHONY: help setup run test lint format train understand evaluate bench chaos rotate-keys anonymise person-export person-delete audit-verify reindex backup restore downgrade bench-tickets reconcile lock spacy-model clean
 
 help: ## 列出所有命令
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -73,6 +73,12 @@ chaos: setup ## 边办工单边出故障：ARGS="--rounds 200 --store sqlite"，
 
 anonymise: ## 按保存期限去除个人信息（每晚自动做；ARGS=--dry-run 只数不改）
 	@$(VENV)/python -m api.commands.anonymise $(ARGS)
+
+person-export: ## 导出一个人的个人信息：TICKET=工单号（不给则询问手机号），OUT=文件
+	@$(VENV)/python -m api.commands.person export $(if $(TICKET),--ticket $(TICKET)) $(if $(OUT),--out "$(OUT)")
+
+person-delete: ## 删除一个人的个人信息：TICKET=工单号（不给则询问手机号）
+	@$(VENV)/python -m api.commands.person delete $(if $(TICKET),--ticket $(TICKET))
 
 reconcile: ## 对接核对：发生的变更是否都送出、都收到；缺的补发
 	@$(VENV)/python -m api.commands.reconcile
