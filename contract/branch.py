@@ -2,29 +2,42 @@
 
 import re
 from datetime import time
-from typing import Annotated, Self
+from typing import Annotated, Any, Self
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, StrictBool, WithJsonSchema, model_validator
 
-from contract.base import Frozen
+from contract.base import AS_NUMBER, Frozen, contradiction
 
-_DAYS = re.compile(r"^[1-7](-[1-7])?(,[1-7](-[1-7])?)*$")
+_CLOCK = r"^([01][0-9]|2[0-3]):[0-5][0-9]$"
+_AS_CLOCKS_SHOW = "应为 24 小时制的时:分，例如 09:00"
+_DAYS = r"^[1-7](-[1-7])?(,[1-7](-[1-7])?)*$"
 
 
 def _check_days(days: str) -> str:
-    if not _DAYS.match(days):
+    if not re.fullmatch(_DAYS, days):
         raise ValueError("应为 1-7 的星期，例如 1-5 或 6,7")
     return days
 
 
-def _check_minutes(value: time) -> time:
-    if value.tzinfo or value.second or value.microsecond:
-        raise ValueError("应为 24 小时制的时:分，例如 09:00")
+def _check_written(value: Any) -> Any:
+    if isinstance(value, (int, float)):
+        raise ValueError(_AS_CLOCKS_SHOW)
     return value
 
 
-Days = Annotated[str, AfterValidator(_check_days)]
-WallTime = Annotated[time, AfterValidator(_check_minutes)]
+def _check_minutes(value: time) -> time:
+    if value.tzinfo or value.second or value.microsecond:
+        raise ValueError(_AS_CLOCKS_SHOW)
+    return value
+
+
+Days = Annotated[str, AfterValidator(_check_days), WithJsonSchema({"type": "string", "pattern": _DAYS})]
+WallTime = Annotated[
+    time,
+    BeforeValidator(_check_written),
+    AfterValidator(_check_minutes),
+    WithJsonSchema({"type": "string", "pattern": _CLOCK}, mode="validation"),
+]
 
 
 class Span(Frozen):
@@ -36,7 +49,7 @@ class Span(Frozen):
     @model_validator(mode="after")
     def _ordered(self) -> Self:
         if self.open >= self.close:
-            raise ValueError(f"开门 {self.open:%H:%M} 应早于关门 {self.close:%H:%M}")
+            raise contradiction(f"开门 {self.open:%H:%M} 应早于关门 {self.close:%H:%M}")
         return self
 
 
@@ -55,7 +68,7 @@ class HandoverSlot(Frozen):
     @model_validator(mode="after")
     def _ordered(self) -> Self:
         if self.start >= self.end:
-            raise ValueError(f"交班开始 {self.start:%H:%M} 应早于结束 {self.end:%H:%M}")
+            raise contradiction(f"交班开始 {self.start:%H:%M} 应早于结束 {self.end:%H:%M}")
         return self
 
 
@@ -72,8 +85,8 @@ class BranchFacts(Frozen):
     hours: tuple[Hours, ...] = Field(min_length=1)
     holiday_hours: tuple[Span, ...] | None = None
     handover: tuple[HandoverSlot, ...] = ()
-    window_open_in_handover: bool = False
-    windows: int | None = Field(default=None, ge=0)
+    window_open_in_handover: StrictBool = False
+    windows: Annotated[int, Field(ge=0), AS_NUMBER] | None = None
     machines: str | None = None
     nearest: tuple[str, ...] = ()
 

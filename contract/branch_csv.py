@@ -12,6 +12,7 @@ from contract.table import (
     CellError,
     Explain,
     join_names,
+    number,
     read_rows,
     split_names,
     validated,
@@ -57,7 +58,7 @@ def _facts(row: Mapping[str, str]) -> dict[str, Any]:
         "holiday_hours": _holiday_hours(row["holiday_hours"]),
         "handover": [_span(part, "start", "end") for part in split_names(row["handover"])],
         "window_open_in_handover": yes_no(row["window_open_in_handover"]),
-        "windows": row["windows"] or None,
+        "windows": number(row["windows"]),
         "machines": row["machines"] or None,
         "nearest": split_names(row["nearest"]),
     }

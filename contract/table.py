@@ -19,7 +19,8 @@ Explain = Callable[[ErrorDetails], str]
 _RISKY = frozenset("=+-@＝＋－＠\t\r\n'")
 _NOTHING = "-"
 
-_YES_NO = {"是": True, "否": False, "": False}
+# As people and as spreadsheets write it.
+_YES_NO = {"是": True, "true": True, "1": True, "否": False, "false": False, "0": False, "": False}
 
 
 class CellError(Exception):
@@ -108,8 +109,13 @@ def join_names(names: Iterable[str]) -> str:
 
 
 def yes_no(cell: str) -> bool | str:
-    """是 and 否 beside what pydantic reads by itself (true, false, 1, 0); empty is no."""
-    return _YES_NO.get(cell, cell)
+    """Empty is no; what is neither is left for the model to refuse."""
+    return _YES_NO.get(cell.lower(), cell)
+
+
+def number(cell: str) -> int | str | None:
+    """Empty is unknown; what is no number is left for the model to refuse."""
+    return int(cell) if re.fullmatch("-?[0-9]{1,9}", cell) else cell or None
 
 
 def yes_no_text(value: bool) -> str:

@@ -1,16 +1,15 @@
 """The complaint as a form: field names are those of the ticket everywhere (bot slots, api, desk)."""
 
 from collections.abc import Mapping
-from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, StrictBool, StrictFloat
 
-from contract.base import Frozen
+from contract.base import AS_NUMBER, Frozen, Moment, Whole
 from contract.sla import Source
 
-Level = Annotated[int, Field(ge=0, le=4)]
+Level = Annotated[int, Field(ge=0, le=4), AS_NUMBER]
 
 
 class Channel(StrEnum):
@@ -51,7 +50,7 @@ class FieldSource(Frozen):
     """Where a field's value comes from, and how sure it is (0..1); below a threshold one closed question is asked."""
 
     source: Literal["said", "known", "typed", "inferred"]
-    confidence: float = Field(ge=0, le=1)
+    confidence: StrictFloat = Field(ge=0, le=1)
 
 
 class TicketDraft(Frozen):
@@ -80,16 +79,16 @@ class TicketDraft(Frozen):
     card_tail: str | None = None
     staff_described: str | None = None
     customer_type: Literal["个人", "对公"] | None = None
-    anonymous: bool = False
-    is_agent: bool = False
+    anonymous: StrictBool = False
+    is_agent: StrictBool = False
     agent_kind: Literal["agent", "heir"] | None = None
     authorization: Literal["promised", "none"] | None = None
-    representative_count: int | None = None
+    representative_count: Whole | None = None
     special_group: tuple[str, ...] = ()
     cause_l1: str | None = None
     cause_l2: str | None = None
     cause_secondary: str | None = None
-    cause_confidence: float | None = None
+    cause_confidence: StrictFloat | None = None
     cause_runner_up: str | None = None
     business_category: str | None = None
     business_channel: str | None = None
@@ -102,8 +101,8 @@ class TicketDraft(Frozen):
     script_ids_used: tuple[str, ...] = ()
     explanation_levels: Mapping[str, Level] = Field(default_factory=dict)
     accepted_explanation: Literal["yes", "no", "unasked"] = "unasked"
-    hours_fault: bool = False
-    callback_wanted: bool = False
+    hours_fault: StrictBool = False
+    callback_wanted: StrictBool = False
     missing_fields: tuple[str, ...] = ()
     sources: Mapping[str, FieldSource] = Field(default_factory=dict)
 
@@ -114,5 +113,5 @@ class TicketCreate(TicketDraft):
     conversation_id: str | None = None
     intake_channel: Channel = Channel.WEB
     source: Source | None = None
-    consent_at: datetime | None = None
-    created_at: datetime | None = None
+    consent_at: Moment | None = None
+    created_at: Moment | None = None

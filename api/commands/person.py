@@ -22,8 +22,8 @@ from api.core.errors import ApiError
 from api.core.security import Principal, Role
 from api.core.serving import alone
 from api.core.settings import Settings
-from api.tickets.privacy.person import CONFIRM, Persons
-from api.tickets.privacy.schemas import DeletionIn, PersonIn
+from api.tickets.privacy.person import Persons
+from api.tickets.privacy.schemas import CONFIRM, DeletionIn, PersonIn
 from contract.playbook_loader import PlaybookError, load_playbook
 
 _SERVING = "服务正在运行，SQLite 只能有一个写入者：请用 POST /v1/privacy/exports（或 deletions），或先停下服务再运行。"

@@ -1,6 +1,5 @@
 """Conversations as staff see them."""
 
-from datetime import datetime
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Depends, Query, Request
@@ -10,7 +9,7 @@ from api.conversations import repository
 from api.conversations.schemas import ConversationPage, alert_out, conversation_out
 from api.core.context import context
 from api.core.errors import NotFoundError
-from api.core.paging import BadCursorError, decode_cursor, encode_cursor
+from api.core.paging import MomentCursor, moment_cursor_of, moment_of
 from api.core.principals import AnyStaff, allowed
 from api.core.security import Principal, Role
 
@@ -24,11 +23,11 @@ async def list_conversations(
     request: Request,
     staff: AnyStaff,
     owner: Literal["bot", "queued", "human", "human_wrapup", "closed"] | None = None,
-    cursor: str | None = None,
+    cursor: MomentCursor = None,
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
 ) -> ConversationPage:
     """对话列表，最近有变化的在前；未处理的提醒随对话一起给出。"""
-    before = _position(cursor)
+    before = moment_of(cursor)
 
     def read(connection: Connection) -> ConversationPage:
         rows = repository.page(connection, owner=owner, before=before, limit=limit + 1)
@@ -36,20 +35,10 @@ async def list_conversations(
         found = repository.open_alerts(connection, [row.id for row in shown])
         items = [conversation_out(row, [alert_out(a) for a in found if a.conversation_id == row.id]) for row in shown]
         more = len(rows) > limit
-        last = encode_cursor(shown[-1].updated_at.isoformat(), shown[-1].id) if more else None
+        last = moment_cursor_of(shown[-1].updated_at, shown[-1].id) if more else None
         return ConversationPage(conversations=items, next_cursor=last)
 
     return await context(request).db.read(read)
-
-
-def _position(cursor: str | None) -> tuple[datetime, str] | None:
-    if cursor is None:
-        return None
-    moment, last_id = decode_cursor(cursor, 2)
-    try:
-        return datetime.fromisoformat(moment), last_id
-    except ValueError as error:
-        raise BadCursorError from error
 
 
 @router.post("/v1/alerts/{alert_id}/acknowledge", status_code=204)

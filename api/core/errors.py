@@ -66,6 +66,12 @@ class InvalidError(ApiError):
     status, code, message = 422, "invalid_request", "提交的内容有误，请按提示修改。"
 
 
+class ContradictionError(ApiError):
+    """Every part is as described, but they contradict each other or how things are now."""
+
+    status, code, message = 409, "contradiction", "提交的内容互相矛盾，或与现在的情况不符，请按提示修改。"
+
+
 class BadRequestError(ApiError):
     """The request cannot be read at all."""
 
@@ -134,6 +140,7 @@ _REASONS = {
     "greater_than_equal": "不能小于 {ge}",
     "less_than_equal": "不能大于 {le}",
     "greater_than": "应大于 {gt}",
+    "contradiction": "{reason}",
     "enum": "只能是 {expected}",
     "literal_error": "只能是 {expected}",
     "time_parsing": "应为 24 小时制的时:分，例如 09:00",
@@ -170,10 +177,15 @@ def validation_details(errors: list[ErrorDetails] | list[Any]) -> list[dict[str,
     return details
 
 
-def invalid(errors: list[ErrorDetails] | list[Any]) -> InvalidError:
+def invalid(errors: list[ErrorDetails] | list[Any]) -> ApiError:
+    """What the description forbids; or, where nothing is but the parts do not go together, a contradiction."""
+    # A list whose item was refused is counted without it; what is told of the item is enough.
+    above = {error["loc"][:depth] for error in errors for depth in range(len(error["loc"]))}
+    errors = [error for error in errors if error["loc"] not in above or error["type"] == "contradiction"] or errors
     details = validation_details(errors)
+    kind = ContradictionError if all(error["type"] == "contradiction" for error in errors) else InvalidError
     first = details[0]
-    return InvalidError(f"{InvalidError.message}（{first['field']}：{first['message']}）", details=details)
+    return kind(f"{kind.message}（{first['field']}：{first['message']}）", details=details)
 
 
 def render(error: ApiError) -> Response:

@@ -32,10 +32,19 @@ _TEXTS: Mapping[int, str] = {
 }
 
 
+# Of a stream each event is described, and not the whole.
+_EVENT = {
+    "type": "object",
+    "properties": {name: {"type": "string"} for name in ("event", "data", "id")},
+    "required": ["event", "data"],
+}
+
+
 def content(media_types: str | Sequence[str], told: str) -> dict[int | str, dict[str, Any]]:
     """`responses=` of a route that answers with a file or a stream."""
     named = (media_types,) if isinstance(media_types, str) else media_types
-    return {200: {"description": told, "content": {name: {"schema": {"type": "string"}} for name in named}}}
+    bodies = {name: {"schema": _EVENT if name == "text/event-stream" else {"type": "string"}} for name in named}
+    return {200: {"description": told, "content": bodies}}
 
 
 # Replaced by our own shape.
@@ -93,7 +102,7 @@ def _prove(operation: dict[str, Any]) -> None:
     others = [one for one in parameters if one["name"] != "authorization"]
     if len(others) == len(parameters):
         return
-    operation["security"] = [*operation.get("security", ()), {_CUSTOMER: []}]
+    operation["security"] = [{_CUSTOMER: []}, *operation.get("security", ())]
     operation["parameters"] = others
 
 

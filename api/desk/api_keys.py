@@ -7,7 +7,7 @@ from sqlalchemy import Connection, insert, select, update
 
 from api.core import audit
 from api.core.context import context
-from api.core.errors import ApiError, InvalidError, NotFoundError
+from api.core.errors import ApiError, ContradictionError, NotFoundError
 from api.core.models import AnyRow, api_keys
 from api.core.principals import KEY_PREFIX, key_prefix
 from api.core.security import hash_token, new_id
@@ -45,7 +45,7 @@ async def create_key(request: Request, admin: Admin, body: KeyIn) -> dict[str, A
     ctx, key = context(request), f"{KEY_PREFIX}{new_id()}{new_id()}"
     now = ctx.clock.now()
     if body.expires_at is not None and body.expires_at <= now:
-        raise InvalidError("有效期（expires_at）应在将来。")
+        raise ContradictionError("有效期（expires_at）应在将来，请改晚一些。")
     values = {
         **body.model_dump(),
         "units": list(body.units),

@@ -3,7 +3,7 @@
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Request
-from pydantic import AwareDatetime, BaseModel
+from pydantic import BaseModel
 from pydantic_core import to_json
 from sqlalchemy import ColumnElement, Connection, select
 from starlette.responses import Response
@@ -12,9 +12,10 @@ from api.core import audit as chain
 from api.core.clock import rfc3339
 from api.core.context import context
 from api.core.models import AnyRow, audit
-from api.core.paging import BadCursorError, decode_cursor, encode_cursor
+from api.core.paging import Cursor, cursor_of, position_of
 from api.core.principals import allowed
 from api.core.security import Principal, Role
+from contract.base import Moment
 
 router = APIRouter(tags=["审计"])
 
@@ -37,9 +38,9 @@ async def read_audit(
     who: _Text = None,
     subject: _Text = None,
     action: _Text = None,
-    since: Annotated[AwareDatetime | None, Query(alias="from")] = None,
-    until: Annotated[AwareDatetime | None, Query(alias="to")] = None,
-    cursor: str | None = None,
+    since: Annotated[Moment | None, Query(alias="from")] = None,
+    until: Annotated[Moment | None, Query(alias="to")] = None,
+    cursor: Cursor = None,
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
 ) -> Response:
     """审计记录，新的在前：谁（who）、对什么（subject）、做了什么（action，可写到点号为止，如 ticket.）、从何时到何时。"""
@@ -59,7 +60,7 @@ async def read_audit(
             connection, who=auditor.id, action="audit.read", subject="*", now=ctx.clock.now(), changes=told
         )
     )
-    more = encode_cursor(str(rows[limit - 1].seq)) if len(rows) > limit else None
+    more = cursor_of(rows[limit - 1].seq) if len(rows) > limit else None
     return Response(
         to_json({"entries": [_shown(row) for row in rows[:limit]], "next_cursor": more}), media_type="application/json"
     )
@@ -72,12 +73,8 @@ def _acts(action: str | None) -> ColumnElement[bool] | None:
 
 
 def _before(cursor: str | None) -> ColumnElement[bool] | None:
-    if cursor is None:
-        return None
-    (seq,) = decode_cursor(cursor, 1)
-    if not seq.isdigit() or len(seq) > 18:
-        raise BadCursorError
-    return _a.seq < int(seq)
+    seq = position_of(cursor)
+    return None if seq is None else _a.seq < seq
 
 
 def _shown(row: AnyRow) -> dict[str, Any]:

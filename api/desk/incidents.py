@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Path, Request
-from pydantic import AwareDatetime, ConfigDict, Field, ValidationError
+from pydantic import ConfigDict, Field, StrictBool, ValidationError
 from pydantic_core import to_json
 from sqlalchemy import Connection
 from starlette.responses import Response
@@ -14,7 +14,7 @@ from starlette.responses import Response
 from api.core.bus import Event
 from api.core.clock import BEIJING
 from api.core.context import context
-from api.core.errors import ApiError, InvalidError, NotFoundError, invalid
+from api.core.errors import ApiError, ContradictionError, NotFoundError, invalid
 from api.core.principals import AnyStaff
 from api.core.security import Principal
 from api.desk import directory
@@ -22,8 +22,8 @@ from api.desk.branches import ImportOut, Keeper
 from api.desk.incident_csv import read_incidents, write_incidents
 from api.desk.tables import CSV_BODY, CSV_RESPONSE, body_text, explain, refusal, table
 from api.tickets.clusters import repository as clusters
-from contract.base import Frozen
-from contract.incident import Incident, IncidentFacts
+from contract.base import Frozen, Moment
+from contract.incident import Incident, IncidentFacts, Message, Workaround
 from contract.table import CellError
 
 router = APIRouter(tags=["事件"])
@@ -33,16 +33,16 @@ _FOR_CUSTOMERS = {"incident_no", "title", "message", "workaround", "services", "
 
 
 class IncidentChange(Frozen):
-    """Only what is named changes; the limits are those of IncidentFacts, which the whole must keep."""
+    """Only what is named changes; the defaults are never read."""
 
     model_config = ConfigDict(populate_by_name=True)
 
-    message: str | None = None
-    workaround: str | None = None
-    ends_at: AwareDatetime | None = Field(default=None, alias="to")
-    services: tuple[str, ...] | None = None
-    branches: tuple[str, ...] | None = None
-    banner: bool | None = None
+    message: Message = ""
+    workaround: Workaround | None = None
+    ends_at: Moment | None = Field(default=None, alias="to")
+    services: tuple[str, ...] = ()
+    branches: tuple[str, ...] = ()
+    banner: StrictBool = True
 
 
 class IncidentOut(Incident):
@@ -70,8 +70,8 @@ class ToldIncident(Frozen):
     message: str
     workaround: str | None
     services: list[str]
-    starts_at: AwareDatetime = Field(alias="from")
-    ends_at: AwareDatetime | None = Field(alias="to")
+    starts_at: Moment = Field(alias="from")
+    ends_at: Moment | None = Field(alias="to")
 
 
 class ToldIncidents(Frozen):
@@ -86,7 +86,7 @@ class IncidentNotFoundError(NotFoundError):
     code, message = "incident_not_found", "没有这个编号的事件，请检查编号（SJ 开头，11 位数字）。"
 
 
-class UnknownBranchesError(InvalidError):
+class UnknownBranchesError(ContradictionError):
     """An incident at a branch that the directory does not have would never be found again."""
 
     def __init__(self, codes: list[str]) -> None:

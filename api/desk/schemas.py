@@ -3,21 +3,30 @@
 from datetime import datetime
 from typing import Annotated, Any
 
-from pydantic import AwareDatetime, Field, StringConstraints, model_validator
+from pydantic import AfterValidator, Field, StrictBool, StringConstraints, WithJsonSchema
 
 from api.core.clock import rfc3339
 from api.core.models import AnyRow
 from api.core.scopes import Scope
-from api.core.security import Principal, Role
+from api.core.security import STAFF_ROLES, Principal, Role
 from api.core.sessions import units_of
-from contract.base import Frozen
+from contract.base import Frozen, Moment
+
+
+def _no_bot(role: Role) -> Role:
+    if role not in STAFF_ROLES:
+        raise ValueError("角色只能是 agent、supervisor、handler、auditor、admin")
+    return role
+
 
 Username = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{1,63}$")]
 Name = Annotated[str, StringConstraints(min_length=1, max_length=64, strip_whitespace=True)]
 Unit = Annotated[str, StringConstraints(min_length=1, max_length=64, strip_whitespace=True)]
 Units = Annotated[tuple[Unit, ...], Field(max_length=32)]
 Password = Annotated[str, StringConstraints(min_length=1, max_length=256)]
-StaffRole = Annotated[Role, Field(description="agent、supervisor、handler、auditor、admin")]
+StaffRole = Annotated[
+    Role, AfterValidator(_no_bot), WithJsonSchema({"type": "string", "enum": sorted(STAFF_ROLES), "title": "StaffRole"})
+]
 
 
 class LoginIn(Frozen):
@@ -42,12 +51,7 @@ class StaffIn(Frozen):
     role: StaffRole
     units: Units = ()
     # Logs in at the identity provider, under this username; has no password here.
-    single_sign_on: bool = False
-
-    @model_validator(mode="after")
-    def _no_bot(self) -> "StaffIn":
-        _refuse_internal(self.role)
-        return self
+    single_sign_on: StrictBool = False
 
 
 class StaffChange(Frozen):
@@ -56,12 +60,7 @@ class StaffChange(Frozen):
     display_name: Name | None = None
     role: StaffRole | None = None
     units: Units | None = None
-    active: bool | None = None
-
-    @model_validator(mode="after")
-    def _no_bot(self) -> "StaffChange":
-        _refuse_internal(self.role)
-        return self
+    active: StrictBool | None = None
 
 
 class KeyIn(Frozen):
@@ -71,17 +70,7 @@ class KeyIn(Frozen):
     role: StaffRole
     scopes: Annotated[tuple[Scope, ...], Field(max_length=len(Scope))] = ()
     units: Units = ()
-    expires_at: AwareDatetime | None = None
-
-    @model_validator(mode="after")
-    def _no_bot(self) -> "KeyIn":
-        _refuse_internal(self.role)
-        return self
-
-
-def _refuse_internal(role: Role | None) -> None:
-    if role is Role.INTERNAL:
-        raise ValueError("角色只能是 agent、supervisor、handler、auditor、admin")
+    expires_at: Moment | None = None
 
 
 class StaffOut(Frozen):

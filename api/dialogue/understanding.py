@@ -12,6 +12,7 @@ from api.core.principals import StaffOrBot
 from api.core.redaction import Masked, mask
 from api.dialogue.client import BotClient
 from api.dialogue.repository import branches_version
+from contract.base import Whole
 
 router = APIRouter(tags=["理解"])
 
@@ -21,7 +22,7 @@ _AT_ONCE = 50  # items per call to the bot; one call must stay well inside the d
 class UnderstandItem(BaseModel):
     """`id` comes back unchanged."""
 
-    id: Annotated[str, StringConstraints(max_length=128)] | int
+    id: Annotated[str, StringConstraints(max_length=128)] | Whole
     text: Annotated[str, StringConstraints(max_length=20_000)]
     channel: Annotated[str, StringConstraints(max_length=32)] | None = None
 

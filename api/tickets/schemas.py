@@ -3,12 +3,20 @@
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import AliasChoices, ConfigDict, Field, StringConstraints, ValidationInfo, field_validator
+from pydantic import (
+    AliasChoices,
+    ConfigDict,
+    Field,
+    StrictBool,
+    StringConstraints,
+    ValidationInfo,
+    field_validator,
+)
 
 from api.core.clock import rfc3339
 from api.core.redaction import scrub_all
 from api.tickets.lifecycle import EventType
-from contract.base import Frozen
+from contract.base import AS_NUMBER, Frozen
 from contract.sla import Complexity
 from contract.ticket import FieldSource, Level, TicketCreate
 
@@ -42,7 +50,7 @@ class RecusedIn(Frozen):
 class TicketIn(TicketCreate):
     """Body of POST /v1/tickets: the draft plus where it comes from. `contact` is another name of `phone` (domain.md)."""
 
-    model_config = ConfigDict(coerce_numbers_to_str=True, populate_by_name=True)
+    model_config = ConfigDict(populate_by_name=True)
 
     narrative_raw: Annotated[str, StringConstraints(min_length=1, max_length=LONGEST_NARRATIVE)]
     phone: Annotated[str, StringConstraints(max_length=32)] | None = Field(
@@ -63,7 +71,7 @@ class TicketIn(TicketCreate):
     explanation_levels: Annotated[dict[_Name, Level], Field(max_length=100)] = Field(default_factory=dict)
     missing_fields: Annotated[tuple[_Field, ...], Field(max_length=50)] = ()
     sources: Annotated[dict[_Field, FieldSource], Field(max_length=50)] = Field(default_factory=dict)
-    representative_count: Annotated[int, Field(ge=0, le=100_000)] | None = None
+    representative_count: Annotated[int, Field(ge=0, le=100_000), AS_NUMBER] | None = None
     amount: Annotated[str, StringConstraints(pattern=r"^\d{1,12}(\.\d{1,2})?$")] | None = None
     recused: RecusedIn = RecusedIn()
 
@@ -92,10 +100,10 @@ class EventIn(Frozen):
     reason: _Reason | None = None
     owner: Annotated[str, StringConstraints(min_length=1, max_length=80)] | None = None
     route: Annotated[str, StringConstraints(min_length=1, max_length=64)] | None = None
-    days: Annotated[int, Field(ge=1, le=30)] | None = None
+    days: Annotated[int, Field(ge=1, le=30), AS_NUMBER] | None = None
     approver: Annotated[str, StringConstraints(min_length=1, max_length=80)] | None = None
     # With an extension or a contact: the customer was told of it, or what to tell in the customer's own window.
-    customer_notified: bool = False
+    customer_notified: StrictBool = False
     notice: Annotated[str, StringConstraints(max_length=500)] | None = None
     complexity: Complexity | None = None
     outcome: Outcome | None = None
@@ -104,11 +112,11 @@ class EventIn(Frozen):
     into: Annotated[str, StringConstraints(max_length=32)] | None = None
     # What to split off: a ticket that was merged, or the number of the entry that tells a joined repeat.
     ticket_no: Annotated[str, StringConstraints(max_length=32)] | None = None
-    entry: Annotated[int, Field(ge=1, le=2**31)] | None = None
+    entry: Annotated[int, Field(ge=1, le=2**31), AS_NUMBER] | None = None
     waits_for: Literal["customer", "third_party"] | None = Field(default=None, alias="for")
     validity: Validity | None = None
     # The version of the ticket that was looked at: when it has moved on since, nothing happens.
-    expected_version: Annotated[int, Field(ge=0)] | None = None
+    expected_version: Annotated[int, Field(ge=0), AS_NUMBER] | None = None
     fields: dict[str, str | None] | None = None
     person: Annotated[str, StringConstraints(min_length=1, max_length=80)] | None = None
     unit: Annotated[str, StringConstraints(min_length=1, max_length=64)] | None = None
@@ -116,11 +124,11 @@ class EventIn(Frozen):
     # How heated the customer was, with a comment, contact or urging; it raises the ticket's peak and never lowers it.
     level: Level | None = None
     # The customer said it and the bot passes it on.
-    from_customer: bool = False
+    from_customer: StrictBool = False
     # With a customer's comment: what it tells by field, and that material is announced (bot) or was brought (staff).
     facts: Annotated[dict[str, str | None], Field(max_length=20)] | None = None
-    evidence: bool = False
-    callback: bool = False
+    evidence: StrictBool = False
+    callback: StrictBool = False
 
     scrubbed = field_validator("*")(_scrubbed)
 

@@ -11,7 +11,7 @@ from urllib.parse import urlencode
 
 from pydantic_core import from_json, to_json
 
-from api.core.paging import encode_cursor
+from api.core.paging import cursor_of
 from benchmarks.tickets.made import rare_word
 
 _WARM = 5
@@ -80,7 +80,7 @@ def questions(count: int, routes: list[str]) -> Iterator[tuple[str, bool, Callab
     """Name, whether a handler asks (who sees no sealed tickets of others), and the filters."""
 
     def deep(chance: random.Random) -> str:
-        return encode_cursor(str(chance.randrange(count // 50, count)))
+        return cursor_of(chance.randrange(count // 50, count))
 
     for name, filters in (
         ("队列首页", {}),

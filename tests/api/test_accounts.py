@@ -321,7 +321,7 @@ async def test_a_revoked_key_opens_nothing(bridge: Bridge) -> None:
 async def test_a_key_ends_when_it_should(bridge: Bridge) -> None:
     context = bridge.app.state.context
     now = context.clock.now()
-    assert (await new_key(bridge, expires_at=(now - timedelta(days=1)).isoformat())).status_code == 422
+    assert (await new_key(bridge, expires_at=(now - timedelta(days=1)).isoformat())).status_code == 409
     made = await new_key(bridge, expires_at=(now + timedelta(days=1)).isoformat())
     key = {"X-API-Key": made.json()["key"]}
     assert (await bridge.http.get("/v1/tickets", headers=key)).status_code == 200

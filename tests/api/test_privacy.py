@@ -186,7 +186,7 @@ async def test_consent_is_kept_with_its_version_before_anything_else(bridge: Bri
 
 async def test_words_that_are_not_in_force_are_not_agreed_to(bridge: Bridge) -> None:
     made = await bridge.http.post("/v1/conversations", json={"consent": True, "consent_version": "1999-01"})
-    assert (made.status_code, made.json()["error"]["code"]) == (422, "consent_version")
+    assert (made.status_code, made.json()["error"]["code"]) == (409, "consent_version")
     version = made.json()["error"]["details"]["version"]
     again = await bridge.http.post("/v1/conversations", json={"consent": True, "consent_version": version})
     assert again.status_code == 201

@@ -95,12 +95,12 @@ async def test_only_administrators_know_of_webhooks(bridge: Bridge, role: str) -
 async def test_an_address_inside_is_refused_at_once(bridge: Bridge, url: str) -> None:
     body = {"name": "x", "url": url}
     refused = await bridge.http.post("/v1/webhooks", json=body, headers=bridge.key())
-    assert (refused.status_code, refused.json()["error"]["code"]) == (422, "webhook_target_refused")
+    assert (refused.status_code, refused.json()["error"]["code"]) == (409, "webhook_target_refused")
 
 
 async def test_changing_to_such_an_address_is_refused_too(bridge: Bridge, receiver: Receiver) -> None:
     made = await webhook(bridge, receiver.url)
-    await call(bridge, "PATCH", f"/v1/webhooks/{made['id']}", 422, url="https://10.0.0.1/")
+    await call(bridge, "PATCH", f"/v1/webhooks/{made['id']}", 409, url="https://10.0.0.1/")
 
 
 async def test_what_does_not_exist_is_not_found(bridge: Bridge) -> None:

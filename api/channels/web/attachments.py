@@ -1,12 +1,12 @@
 """The customer's files: uploaded first, then sent in a message, and given back to the same conversation."""
 
-from typing import Annotated, Any
+from typing import Any
 
-from fastapi import APIRouter, Header, Request
+from fastapi import APIRouter, Request
 from sqlalchemy import Connection
 from starlette.responses import StreamingResponse
 
-from api.channels.web.verification import proved
+from api.channels.web.verification import Customer
 from api.core.context import Context
 from api.core.errors import RateLimitedError
 from api.dialogue import repository
@@ -18,15 +18,12 @@ from api.tickets.evidence.service import CUSTOMER, Said
 
 router = APIRouter(tags=["客户"])
 
-Authorization = Annotated[str | None, Header()]
-
 
 @router.post("/v1/conversations/{conversation_id}/attachments", status_code=201, openapi_extra=FORM, responses=TAKES_FILES)
 async def upload_attachment(
-    request: Request, conversation_id: str, authorization: Authorization = None
+    request: Request, ctx: Customer, conversation_id: str
 ) -> AttachmentOut:
     """上传一个文件：看内容定类型，去掉拍摄地点等信息，查毒，存好之后才回 201；再用 attachment_ids 发出去。"""
-    ctx = proved(request, conversation_id, authorization)
     if not await ctx.redis.allow(f"uploads:{conversation_id}", limit=ctx.settings.uploads_per_minute, seconds=60):
         raise RateLimitedError(60)
     await ctx.db.read(lambda connection: _check_open(connection, conversation_id))
@@ -66,9 +63,8 @@ def _thanks(said: Said) -> str:
 
 @router.get("/v1/conversations/{conversation_id}/attachments/{attachment_id}", response_class=StreamingResponse, responses=GIVES_FILES)
 async def download_attachment(
-    request: Request, conversation_id: str, attachment_id: str, authorization: Authorization = None
+    request: Request, ctx: Customer, conversation_id: str, attachment_id: str
 ) -> StreamingResponse:
     """下载自己在这次对话里发过的文件。"""
-    proved(request, conversation_id, authorization)
     room = evidence(request)
     return await room.give(await room.of_conversation(conversation_id, attachment_id))

@@ -12,7 +12,7 @@ from api.core.openapi import content
 from api.channels.web.schemas import MessagePage
 from api.channels.web.attachments import send_attachments
 from api.channels.web.schemas import ConversationCreated, ConversationIn, MessageAccepted, MessageIn, SatisfactionIn
-from api.channels.web.verification import proved
+from api.channels.web.verification import Authorization, Customer, proved
 from api.conversations import repository as conversations
 from api.conversations.personal import PersonalTalks
 from api.conversations.push import ConversationStream
@@ -35,7 +35,7 @@ from api.tickets.privacy.withdrawal import withdraw
 
 router = APIRouter(tags=["客户"])
 
-Authorization = Annotated[str | None, Header()]
+_STAFF_TOO: dict[str, Any] = {"security": [{"apiKey": []}, {"session": []}]}
 _MAY_READ = (Role.AGENT, Role.SUPERVISOR, Role.AUDITOR, Role.ADMIN)
 
 
@@ -69,10 +69,9 @@ async def start_conversation(request: Request, body: ConversationIn) -> Conversa
 
 @router.post("/v1/conversations/{conversation_id}/consent/withdraw", response_model=dict[str, Any])
 async def withdraw_consent(
-    request: Request, conversation_id: str, body: WithdrawalIn, authorization: Authorization = None
+    request: Request, ctx: Customer, conversation_id: str, body: WithdrawalIn
 ) -> Response:
     """撤回同意：对话随即结束；没有形成工单的，内容删除；已有工单的依法办结和留存，逐项说明。"""
-    ctx = proved(request, conversation_id, authorization)
     now, talks = ctx.clock.now(), PersonalTalks()
 
     def work(connection: Connection) -> dict[str, Any]:
@@ -92,10 +91,9 @@ async def withdraw_consent(
 
 @router.post("/v1/conversations/{conversation_id}/messages", status_code=202, response_model=MessageAccepted)
 async def post_message(
-    request: Request, conversation_id: str, body: MessageIn, authorization: Authorization = None
+    request: Request, ctx: Customer, conversation_id: str, body: MessageIn
 ) -> Response:
     """发一条消息：存好之后才回 202；同一个 client_id 只存一次。"""
-    ctx = proved(request, conversation_id, authorization)
     if body.attachment_ids is not None:
         seq = await send_attachments(request, ctx, conversation_id, body.client_id, body.attachment_ids)
         return _accepted(seq)
@@ -109,7 +107,7 @@ def _accepted(seq: int) -> Response:
     return Response(b'{"seq":%d}' % seq, 202, media_type="application/json")
 
 
-@router.get("/v1/conversations/{conversation_id}/messages", response_model=MessagePage)
+@router.get("/v1/conversations/{conversation_id}/messages", response_model=MessagePage, openapi_extra=_STAFF_TOO)
 async def read_messages(
     request: Request,
     conversation_id: str,
@@ -132,7 +130,7 @@ async def read_messages(
     return Response(to_json(await ctx.db.read(read)), media_type="application/json")
 
 
-@router.get("/v1/conversations/{conversation_id}/events", response_class=StreamingResponse, responses=content("text/event-stream", "事件流，不会结束"))
+@router.get("/v1/conversations/{conversation_id}/events", response_class=StreamingResponse, openapi_extra=_STAFF_TOO, responses=content("text/event-stream", "事件流，不会结束"))
 async def stream_events(
     request: Request,
     conversation_id: str,
@@ -151,10 +149,9 @@ async def stream_events(
 
 @router.post("/v1/conversations/{conversation_id}/satisfaction", status_code=204)
 async def rate_conversation(
-    request: Request, conversation_id: str, body: SatisfactionIn, authorization: Authorization = None
+    ctx: Customer, conversation_id: str, body: SatisfactionIn
 ) -> None:
     """满意度；再次提交以最后一次为准。对话里有工单的，也记在工单上。"""
-    ctx = proved(request, conversation_id, authorization)
     now = ctx.clock.now()
     values = {
         "conversation_id": conversation_id,

@@ -2,7 +2,9 @@
 
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StrictBool, StringConstraints, WithJsonSchema, model_validator
+
+from contract.base import AS_NUMBER
 
 LONGEST_TEXT = 20_000
 
@@ -11,15 +13,27 @@ _Metadata = dict[Annotated[str, StringConstraints(max_length=64)], Any]
 _AttachmentId = Annotated[str, StringConstraints(min_length=1, max_length=64)]
 
 
+# Blanks alone are refused by the whole, with a sentence of their own.
+_SAYS_SOMETHING = Field(json_schema_extra={"pattern": r"\S"})
+
+
 class _Body(BaseModel):
     model_config = ConfigDict(extra="ignore", frozen=True)
+
+
+def _consenting(schema: dict[str, Any]) -> None:
+    """Without it the refusal has a code of its own (consent_required), so the model has a default that is none."""
+    schema["required"] = ["consent"]
+    del schema["properties"]["consent"]["default"]
 
 
 class ConversationIn(_Body):
     """`metadata` is kept, never interpreted."""
 
+    model_config = ConfigDict(json_schema_extra=_consenting)
+
     channel: Literal["web"] = "web"
-    consent: bool = False
+    consent: Annotated[StrictBool, WithJsonSchema({"const": True})] = False
     # Which version of the notice was shown; without one, the one in force.
     consent_version: Annotated[str, StringConstraints(max_length=32)] | None = None
     metadata: Annotated[_Metadata, Field(max_length=20)] | None = None
@@ -45,7 +59,7 @@ class MessageIn(_Body):
     )
 
     client_id: Annotated[str, StringConstraints(min_length=1, max_length=128)]
-    text: Annotated[str, StringConstraints(max_length=LONGEST_TEXT)] | None = None
+    text: Annotated[str, StringConstraints(max_length=LONGEST_TEXT), _SAYS_SOMETHING] | None = None
     choice_id: Annotated[str, StringConstraints(min_length=1, max_length=128)] | None = None
     attachment_ids: Annotated[list[_AttachmentId], Field(min_length=1, max_length=20)] | None = None
 
@@ -67,8 +81,8 @@ class MessageAccepted(_Body):
 class SatisfactionIn(_Body):
     """After the conversation: five is best."""
 
-    score: Annotated[int, Field(ge=1, le=5)]
-    resolved: bool
+    score: Annotated[int, Field(ge=1, le=5), AS_NUMBER]
+    resolved: StrictBool
     comment: Annotated[str, StringConstraints(max_length=2000)] | None = None
 
 

@@ -6,6 +6,7 @@ from fastapi import APIRouter, Depends, Request
 from pydantic_core import to_json
 from starlette.responses import Response, StreamingResponse
 
+from api.core.errors import InvalidError
 from api.core.openapi import content
 from api.core.principals import AnyStaff, allowed
 from api.core.security import Principal, Role
@@ -29,6 +30,7 @@ def _form(**properties: dict[str, Any]) -> dict[str, Any]:
 
 
 FORM = _form()
+_YES_NO = {"true": True, "false": False}
 TAKES_FILES: dict[int | str, dict[str, Any]] = {408: {}, 415: {}}
 GIVES_FILES = content("*/*", "文件，只作为附件保存") | {410: {}, 500: {}}
 
@@ -50,8 +52,10 @@ async def add_attachment(request: Request, by: Adder, ticket_no: str) -> Respons
     room = evidence(request)
     ticket = await room.ctx.db.read(lambda connection: room.visible(connection, ticket_no, by))
     received = await room.receiving.receive(request, who=by.id, ticket=ticket)
-    from_customer = received.fields.get("from_customer", "").lower() in ("true", "1")
-    row = await room.add_to_ticket(ticket.ticket_no, received, by=by, from_customer=from_customer)
+    told = received.fields.get("from_customer", "false").lower()
+    if told not in _YES_NO:
+        raise InvalidError("from_customer 只能是 true 或 false，请修改后再传。")
+    row = await room.add_to_ticket(ticket.ticket_no, received, by=by, from_customer=_YES_NO[told])
     return Response(to_json(staff_item(row)), 201, media_type="application/json")
 
 

@@ -11,7 +11,7 @@ from api.core.bus import Event
 from api.core.context import Context, context
 from api.core.errors import NotFoundError
 from api.core.models import AnyRow
-from api.core.paging import encode_cursor, position_of
+from api.core.paging import Cursor, cursor_of, position_of
 from api.core.principals import allowed
 from api.core.security import Principal, Role
 from api.tickets import repository as tickets
@@ -40,7 +40,7 @@ class EventNotFoundError(NotFoundError):
 async def pull_events(
     request: Request,
     system: System,
-    cursor: Annotated[str | None, Query(max_length=64)] = None,
+    cursor: Cursor = None,
     limit: Annotated[int, Query(ge=1, le=200)] = 100,
     type: Annotated[list[Type], Query(max_length=50)] = [],  # noqa: B006 - FastAPI copies it
     unit: Annotated[str | None, Query(max_length=64)] = None,
@@ -60,7 +60,7 @@ async def pull_events(
     position = rows[-1].position if len(rows) == limit else max(after, newest)
     page = {
         "events": [message(row, personal) for row in rows],
-        "cursor": encode_cursor(str(position)),
+        "cursor": cursor_of(position),
         "more": len(rows) == limit,
     }
     return Response(to_json(page), media_type="application/json")

@@ -3,9 +3,9 @@
 from datetime import datetime
 from typing import Annotated, Any
 
-from pydantic import AwareDatetime, StringConstraints
+from pydantic import StringConstraints
 
-from contract.base import Frozen
+from contract.base import Frozen, Moment
 
 EventId = Annotated[str, StringConstraints(min_length=1, max_length=96, pattern=r"^evt_[\w\-.]+$")]
 Consumer = Annotated[str, StringConstraints(min_length=1, max_length=48, pattern=r"^[\w\-.]+$")]
@@ -44,7 +44,7 @@ class AckIn(Frozen):
 
     event_id: EventId
     consumer: Consumer
-    received_at: AwareDatetime | None = None
+    received_at: Moment | None = None
     external_ref: Reference | None = None
 
 

@@ -9,7 +9,7 @@ from starlette.responses import Response
 from api.core.bus import Event
 from api.core.context import context
 from api.core.errors import NotFoundError
-from api.core.paging import encode_cursor, position_of
+from api.core.paging import Cursor, cursor_of, position_of
 from api.core.principals import AnyStaff, allowed
 from api.core.security import Principal, Role
 from api.tickets.notices import repository
@@ -28,13 +28,13 @@ class NoticeNotFoundError(NotFoundError):
 
 
 @router.get("/v1/notices", response_model=NoticePage)
-async def list_notices(request: Request, staff: AnyStaff, open: bool = True, cursor: str | None = None) -> Response:
+async def list_notices(request: Request, staff: AnyStaff, open: bool = True, cursor: Cursor = None) -> Response:
     """提醒，新的在前；默认只列没有人确认过的。"""
     before = position_of(cursor)
     rows = await context(request).db.read(
         lambda connection: repository.page(connection, staff, open_only=open, before=before)
     )
-    more = encode_cursor(str(rows[-1].id)) if len(rows) == repository.PAGE else None
+    more = cursor_of(rows[-1].id) if len(rows) == repository.PAGE else None
     page = {"notices": [notice_item(row) for row in rows], "next_cursor": more}
     return Response(to_json(page), media_type="application/json")
 

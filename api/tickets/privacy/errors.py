@@ -1,6 +1,6 @@
 """Refusals about personal data."""
 
-from api.core.errors import ApiError, InvalidError
+from api.core.errors import ApiError, ContradictionError, InvalidError
 
 
 class PersonNotFoundError(ApiError):
@@ -40,7 +40,7 @@ class NoConsentError(ApiError):
     status, code, message = 404, "no_consent", "没有找到还有效的同意记录，可能已经撤回；请先查看工单的同意记录。"
 
 
-class ConsentVersionError(InvalidError):
+class ConsentVersionError(ContradictionError):
     """The caller showed words that are not in force; `details.version` is what to show."""
 
     code, message = "consent_version", "个人信息处理说明已经更新，请重新阅读后再同意。"

@@ -23,11 +23,10 @@ from api.tickets.privacy.consent import consent_out
 from api.tickets.privacy.errors import NotConfirmedError, PersonNotFoundError, WhoseDataError
 from api.tickets.privacy.keepers import Subject
 from api.tickets.privacy.retention import Ending
-from api.tickets.privacy.schemas import DeletionIn, PersonIn
+from api.tickets.privacy.schemas import CONFIRM, DeletionIn, PersonIn
 from api.tickets.repository import find, promises_of
 from api.tickets.schemas import wire
 
-CONFIRM = "删除"
 _INSIDE = frozenset(
     {"id", "phone_index", "operator_id", "classified_by", "owner", "copied", "legal_hold_reason", "legal_hold_by"}
 )

@@ -1,8 +1,8 @@
 """What is asked about personal data. Phones stand in bodies, never in addresses."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
-from pydantic import Field, StringConstraints, field_validator
+from pydantic import ConfigDict, Field, StringConstraints, WithJsonSchema, field_validator
 
 from api.core.redaction import scrub
 from contract.base import Frozen
@@ -22,17 +22,29 @@ class _Reasoned(Frozen):
         return scrub(value)
 
 
+CONFIRM = "删除"
+_NULL: dict[str, Any] = {"type": "null"}
+_ONE_OF_THEM: list[Any] = [
+    {"required": [one], "properties": {one: {"type": "string"}, other: _NULL}}
+    for one, other in (("phone", "ticket_no"), ("ticket_no", "phone"))
+]
+
+
 class PersonIn(_Reasoned):
     """Whose data: by phone, or by a ticket of theirs (then all tickets of its phone)."""
 
-    phone: _Number | None = None
+    model_config = ConfigDict(json_schema_extra={"oneOf": _ONE_OF_THEM})
+
+    phone: Annotated[_Number, Field(json_schema_extra={"pattern": "[0-9]"})] | None = None
     ticket_no: _Number | None = None
 
 
 class DeletionIn(PersonIn):
     """`confirm`: the word 删除, typed."""
 
-    confirm: str = Field(default="", max_length=20)
+    model_config = ConfigDict(json_schema_extra={"oneOf": _ONE_OF_THEM, "required": ["reason", "confirm"]})
+
+    confirm: Annotated[str, Field(max_length=20), WithJsonSchema({"const": CONFIRM})] = ""
 
 
 class HoldIn(_Reasoned):

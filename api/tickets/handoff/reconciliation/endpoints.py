@@ -9,7 +9,7 @@ from starlette.responses import Response
 
 from api.core.context import context
 from api.core.models import AnyRow
-from api.core.paging import encode_cursor, position_of
+from api.core.paging import Cursor, cursor_of, position_of
 from api.core.principals import allowed
 from api.core.security import Principal, Role
 from api.tickets.handoff.reconciliation import repository
@@ -27,13 +27,13 @@ Admin = Annotated[Principal, Depends(allowed(Role.ADMIN))]
 async def list_reconciliations(
     request: Request,
     reader: Reader,
-    cursor: Annotated[str | None, Query(max_length=64)] = None,
+    cursor: Cursor = None,
     limit: Annotated[int, Query(ge=1, le=200)] = 30,
 ) -> Response:
     """对接核对报告，新的在前；每天夜里自动核对一次。"""
     before = position_of(cursor)
     rows = await context(request).db.read(lambda connection: repository.page(connection, before=before, limit=limit))
-    more = encode_cursor(str(rows[-1].id)) if len(rows) == limit else None
+    more = cursor_of(rows[-1].id) if len(rows) == limit else None
     page = {"reconciliations": [_item(row) for row in rows], "next_cursor": more}
     return Response(to_json(page), media_type="application/json")
 

@@ -9,7 +9,7 @@ from starlette.responses import Response
 from api.core.bus import Event
 from api.core.context import context
 from api.core.models import AnyRow
-from api.core.paging import encode_cursor, position_of
+from api.core.paging import Cursor, cursor_of, position_of
 from api.core.principals import allowed
 from api.core.security import Principal, Role
 from api.tickets.handoff.webhooks import repository
@@ -112,7 +112,7 @@ async def list_deliveries(
     admin: Admin,
     webhook_id: Id,
     state: DeliveryState | None = None,
-    cursor: Annotated[str | None, Query(max_length=64)] = None,
+    cursor: Cursor = None,
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
 ) -> Response:
     """投递记录，新的在前；state=dead 是不再自动重试的。"""
@@ -121,7 +121,7 @@ async def list_deliveries(
     rows = await context(request).db.read(
         lambda connection: repository.page(connection, webhook_id, state=state, before=before, limit=limit)
     )
-    more = encode_cursor(str(rows[-1].id)) if len(rows) == limit else None
+    more = cursor_of(rows[-1].id) if len(rows) == limit else None
     return _json({"deliveries": [_delivery(row) for row in rows], "next_cursor": more})
 
 

@@ -1,19 +1,23 @@
 """Shapes of the administration of webhooks."""
 
 from datetime import datetime
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import AwareDatetime, Field, StringConstraints, model_validator
+from pydantic import ConfigDict, Field, StrictBool, StringConstraints, model_validator
 
 from api.tickets.handoff.payload import Personal
 from api.tickets.handoff.schemas import EventId
-from contract.base import Frozen
+from contract.base import AS_NUMBER, Frozen, Moment
 
 _Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=64)]
 _Type = Annotated[str, StringConstraints(max_length=32, pattern=r"^ticket\.[a-z_]+$")]
 _Types = Annotated[list[_Type], Field(max_length=50)]
 _Units = Annotated[list[_Name], Field(max_length=50)]
-_Url = Annotated[str, StringConstraints(min_length=1, max_length=2000)]
+# How one looks is told here; whether this one will do, targets.py says in a sentence.
+_LOOKS = r"^https?://(\[[0-9A-Fa-f:.]+\]|[^\s/?#@:\[\]\\]+)(:[0-9]{1,5})?([/?][^\s#\\]*)?$"
+_Url = Annotated[
+    str, StringConstraints(min_length=1, max_length=2000), Field(json_schema_extra={"pattern": _LOOKS, "format": "uri"})
+]
 
 DeliveryState = Literal["pending", "delivered", "dead", "withheld"]
 
@@ -38,7 +42,7 @@ class WebhookChange(Frozen):
     unit: _Name | None = None
     sealed_units: _Units = Field(default_factory=list)
     personal: Personal = "masked"
-    active: bool = True
+    active: StrictBool = True
 
 
 class WebhookOut(Frozen):
@@ -78,7 +82,7 @@ class WebhookList(Frozen):
 class RotateIn(Frozen):
     """For `grace_hours` both secrets sign, so that receivers can change over; 0 when the old one is known to others."""
 
-    grace_hours: Annotated[int, Field(ge=0, le=168)] = 24
+    grace_hours: Annotated[int, Field(ge=0, le=168), AS_NUMBER] = 24
 
 
 class SecretOut(Frozen):
@@ -120,13 +124,20 @@ class DeliveryPage(Frozen):
     next_cursor: str | None
 
 
+_NULL: dict[str, Any] = {"type": "null"}
+_NO_TIME: dict[str, Any] = {"properties": {"since": _NULL, "until": _NULL, "delivered": {"const": False}}}
+_A_TIME: dict[str, Any] = {"properties": {"event_id": _NULL, "since": {"type": "string"}}, "required": ["since"]}
+
+
 class ReplayIn(Frozen):
     """One event, or those of a time (also what was never sent; with `delivered` what arrived, too), or all that are dead."""
 
+    model_config = ConfigDict(json_schema_extra={"anyOf": [_NO_TIME, _A_TIME]})
+
     event_id: EventId | None = None
-    since: AwareDatetime | None = None
-    until: AwareDatetime | None = None
-    delivered: bool = False
+    since: Moment | None = None
+    until: Moment | None = None
+    delivered: StrictBool = False
 
     @model_validator(mode="after")
     def _one_way(self) -> Self:

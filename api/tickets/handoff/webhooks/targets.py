@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import httpx
 
-from api.core.errors import InvalidError
+from api.core.errors import ContradictionError
 
 _Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 _Network = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -30,14 +30,14 @@ _INSIDE = tuple(
 )
 
 
-class TargetRefusedError(InvalidError):
+class TargetRefusedError(ContradictionError):
     """The address is not one that a webhook may send to."""
 
     code = "webhook_target_refused"
     message = "不能向这个地址推送：只允许 https 的公网地址；行内系统请先由运维加入 TINGSU_WEBHOOK_ALLOW。"
 
 
-class TargetUnknownError(InvalidError):
+class TargetUnknownError(ContradictionError):
     """The host's name cannot be resolved now."""
 
     code = "webhook_target_unknown"
