@@ -75,7 +75,7 @@ class ContradictionError(ApiError):
 class BadRequestError(ApiError):
     """The request cannot be read at all."""
 
-    status, code, message = 400, "bad_request", "请求读不懂，请检查内容是不是 UTF-8 编码、格式正确、嵌套不太深的 JSON。"
+    status, code, message = 400, "bad_request", "请求读不懂，请检查内容是不是编码和格式正确、嵌套不太深的 JSON。"
 
 
 class MethodNotAllowedError(ApiError):
@@ -107,7 +107,7 @@ class HeadersTooLargeError(ApiError):
     status, code, message = (
         431,
         "headers_too_large",
-        "网址和请求头过长（64 KB 以上），请缩短网址、Cookie 或其他请求头。",
+        "网址和请求头过长，请缩短网址、Cookie 或其他请求头。",
     )
 
 
