@@ -118,8 +118,9 @@ staff = Table(
     Column("failing_since", Instant),
     Column("locked_until", Instant),
     # Who this is at the identity provider; empty: logs in with a password.
-    Column("oidc_subject", String(255), unique=True),
+    Column("oidc_subject", String(255)),
 )
+Index("uq_staff_oidc_subject", staff.c.oidc_subject, unique=True)
 
 staff_sessions = Table(
     "staff_sessions",

@@ -15,5 +15,4 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    with op.batch_alter_table("tickets") as batch_op:
-        batch_op.drop_column("cause_runner_up")
+    op.drop_column("tickets", "cause_runner_up")

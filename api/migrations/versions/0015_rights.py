@@ -18,9 +18,9 @@ def upgrade() -> None:
     op.add_column("staff", sa.Column("failures", sa.Integer(), nullable=False, server_default="0"))
     op.add_column("staff", sa.Column("failing_since", sa.DateTime(timezone=True), nullable=True))
     op.add_column("staff", sa.Column("locked_until", sa.DateTime(timezone=True), nullable=True))
-    with op.batch_alter_table("staff") as batch:
-        batch.add_column(sa.Column("oidc_subject", sa.String(length=255), nullable=True))
-        batch.create_unique_constraint(op.f("uq_staff_oidc_subject"), ["oidc_subject"])
+    op.add_column("staff", sa.Column("oidc_subject", sa.String(length=255), nullable=True))
+    # An index, not a constraint: for that SQLite would copy the table, which the sessions that refer to it forbid.
+    op.create_index("uq_staff_oidc_subject", "staff", ["oidc_subject"], unique=True)
     op.add_column("staff_sessions", sa.Column("address", sa.String(length=64), nullable=True))
     op.add_column("staff_sessions", sa.Column("browser", sa.String(length=200), nullable=True))
     op.add_column("staff_sessions", sa.Column("id_token", sa.LargeBinary(), nullable=True))
@@ -54,10 +54,8 @@ def upgrade() -> None:
 def downgrade() -> None:
     op.drop_table("oidc_logins")
     op.drop_table("api_keys")
-    with op.batch_alter_table("staff_sessions") as batch:
-        for name in _SESSIONS:
-            batch.drop_column(name)
-    with op.batch_alter_table("staff") as batch:
-        batch.drop_constraint(op.f("uq_staff_oidc_subject"), type_="unique")
-        for name in _STAFF:
-            batch.drop_column(name)
+    for name in _SESSIONS:
+        op.drop_column("staff_sessions", name)
+    op.drop_index("uq_staff_oidc_subject", "staff")
+    for name in _STAFF:
+        op.drop_column("staff", name)
