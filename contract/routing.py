@@ -130,6 +130,13 @@ class Routing(Frozen):
     escalations: tuple[Escalation, ...] = Field(default=(), alias="escalation")
     handlers: tuple[Handler, ...] = ()
 
+    @property
+    def units(self) -> frozenset[str]:
+        """All that are named to handle something, or to be told of it."""
+        routed = (unit for route in self.routes for unit in (route.handler, *route.copied))
+        told = (unit for one in self.escalations for unit in (*one.units, *one.to))
+        return frozenset([self.fallback, self.deputy, *routed, *told, *(handler.unit for handler in self.handlers)])
+
     def ranked(self, concern: Concern, day: date) -> list[Route]:
         """All routes that a matter could take, the one that wins first."""
         fitting = [route for route in self.routes if route.holds_on(day) and route.fits(concern)]

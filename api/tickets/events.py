@@ -12,7 +12,7 @@ from api.core.errors import ApiError, ForbiddenError
 from api.core.models import AnyRow
 from api.core.security import Principal, Role
 from api.tickets import joining, repository
-from api.tickets.access import check_tail
+from api.tickets.access import check_tail, check_unit
 from api.tickets.effects import EFFECTS, with_level
 from api.tickets.errors import IdempotencyConflictError, TicketNotFoundError
 from api.tickets.lifecycle import EVENT_LABELS, EventType, State, after, audience_of, check_allowed, may, moments
@@ -87,6 +87,7 @@ def _happens(step: Step) -> dict[str, Any]:
     ticket, kind = step.ticket, step.event.type
     check_allowed(State(ticket.state), kind)
     check_actor(step.by, ticket, kind)
+    check_unit(step.by, ticket, kind)
     changes, told = EFFECTS[kind](step)
     changes, told = with_level(step, changes, told)
     state = after(State(ticket.state), kind, told, ticket.outcome)

@@ -8,6 +8,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from api.core.errors import ApiError
+from api.tickets import repository
+from api.tickets.access import serves_all
 from api.tickets.errors import EventInvalidError
 from api.tickets.lifecycle import EventType
 from api.tickets.notices import repository as notices
@@ -24,6 +26,7 @@ class RefusalNotAllowedError(ApiError):
 def _accept(step: Step) -> Effect:
     ticket = step.ticket
     check_handler(step.connection, ticket, owner=step.event.owner, unit=ticket.route)
+    _check_owner(step, ticket.route)
     but = aside_of(step.connection, ticket).persons
     owner = step.event.owner or by_turns(
         step.tickets.playbook, step.connection, ticket, step.now, but=but, usual=step.by.id
@@ -71,6 +74,9 @@ def _assign(step: Step) -> Effect:
     if event.owner is None and event.route is None:
         raise EventInvalidError("请给出经办人（owner）或部门（route）。")
     check_handler(step.connection, ticket, owner=event.owner, unit=event.route)
+    if event.route not in (None, ticket.route):
+        _check_known(step, str(event.route))
+    _check_owner(step, event.route or ticket.route)
     changes: dict[str, Any] = {
         name: value for name in ("owner", "route") if (value := getattr(event, name)) is not None
     }
@@ -79,6 +85,28 @@ def _assign(step: Step) -> Effect:
         return changes, told
     sender = ticket.responsible or ticket.route
     return {"owner": None, **changes, "sent_by": sender}, {**told, "handed_over": True, "responsible": sender}
+
+
+def _check_known(step: Step, unit: str) -> None:
+    """A unit of the playbook, or one that somebody belongs to: in any other nobody would ever find the ticket."""
+    known = {*step.tickets.playbook.routing.units, *repository.units_of_staff(step.connection)}
+    if unit not in known:
+        raise EventInvalidError(
+            f"没有“{unit}”这个部门；可以转派给：{'、'.join(sorted(known))}。", details={"known": sorted(known)}
+        )
+
+
+def _check_owner(step: Step, unit: str) -> None:
+    """An owner decides whatever unit they are of: whoever acts for one unit makes nobody of another one the owner."""
+    owner, by = step.event.owner, step.by
+    if owner in (None, step.ticket.owner) or serves_all(by):
+        return
+    named = repository.members(step.connection, persons={str(owner)}, units=frozenset())
+    theirs = set(by.units) if owner == by.id else {of for _, units in named for of in units}
+    if theirs and unit not in theirs:
+        raise EventInvalidError(
+            f"{owner} 不是{unit}的人，不能做这个部门的经办人；请换一位，或者只转派给部门，由对方受理时确定经办人。"
+        )
 
 
 def _recuse(step: Step) -> Effect:

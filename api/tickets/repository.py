@@ -253,6 +253,11 @@ def members(connection: Connection, *, persons: Set[str] = frozenset(), units: S
     ]
 
 
+def units_of_staff(connection: Connection) -> set[str]:
+    rows = connection.execute(select(staff.c.unit, staff.c.units).where(staff.c.active)).all()
+    return {unit for row in rows for unit in (row.unit, *(row.units or ())) if unit}
+
+
 def is_about(principal: Principal) -> ColumnElement[bool]:
     """access.is_recused in SQL: names stand in JSON lists, each in quotes."""
     names = [(_t.recused_persons, principal.id), *((_t.recused_units, unit) for unit in principal.units)]

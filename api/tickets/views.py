@@ -8,6 +8,7 @@ from api.core.clock import BEIJING, rfc3339
 from api.core.models import AnyRow
 from api.core.redaction import masked_phone
 from api.core.security import Principal
+from api.tickets.access import may_handle
 from api.tickets.clocks import Clock
 from api.tickets.lifecycle import LABELS, RUNNING_STATES, State, allowed_events, may
 from api.tickets.schemas import wire
@@ -107,7 +108,11 @@ def detail(
         "clocks": clocks,
         "promises": [promise_item(promise, row, now) for promise in promises],
         "events": [event_item(event, event.seq or place) for place, event in enumerate(events, start=1)],
-        "allowed_events": [kind for kind in allowed_events(State(row.state)) if may(principal.role, kind)],
+        "allowed_events": [
+            kind
+            for kind in allowed_events(State(row.state))
+            if may(principal.role, kind) and may_handle(principal, row, kind)
+        ],
     }
 
 

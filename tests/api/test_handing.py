@@ -117,6 +117,89 @@ async def test_two_refusals_at_once_are_one(bridge: Bridge, number: str) -> None
     assert (await read(bridge, number))["refused_count"] == 1
 
 
+async def test_a_copy_lets_nobody_act_for_the_unit_that_has_it(bridge: Bridge, number: str) -> None:
+    zhang = await member(bridge, "zhang", Role.HANDLER, "运营部")
+    for step in ("accept", "investigate", "wait", "resolve", "close"):
+        assert set(OF_THE_UNIT).isdisjoint((await zhang.get(f"/v1/tickets/{number}")).json()["allowed_events"])
+        for kind in set(OF_THE_UNIT).intersection((await read(bridge, number))["allowed_events"]):
+            refused = await does(zhang, number, kind, **OF_THE_UNIT[kind])
+            assert code(refused) == (403, "other_unit"), kind
+            assert refused.json()["error"]["details"]["route"] == BRANCH
+            assert f"请联系{BRANCH}办理" in refused.json()["error"]["message"]
+        await done(bridge, number, step, **{**OF_THE_UNIT[step], "owner": None})
+    assert (await does(zhang, number, "comment", text="知道了")).status_code == 201
+    await zhang.aclose()
+
+
+OF_THE_UNIT: dict[str, dict[str, Any]] = {
+    "accept": {"owner": "zhang"},
+    "reject": {"reason": "不归我"},
+    "assign": {"owner": "zhang"},
+    "investigate": {},
+    "wait": {"for": "third_party", "reason": "等回单"},
+    "resume": {},
+    "resolve": {"outcome": "无依据"},
+    "close": {},
+    "not_complaint": {"reason": "只是问问"},
+    "classify": {"complexity": "complex", "reason": "难"},
+    "extend": {"days": 1, "reason": "难", "approver": "李经理"},
+}
+
+
+async def test_a_ticket_sent_on_is_not_accepted_by_whoever_sent_it(bridge: Bridge, number: str) -> None:
+    zhang = await member(bridge, "zhang", Role.HANDLER, BRANCH)
+    for kind, fields in (("accept", {}), ("assign", {"route": "科技信息部"})):
+        assert (await does(zhang, number, kind, **fields)).status_code == 201
+    assert code(await does(zhang, number, "accept")) == (403, "other_unit")
+    assert (await does(zhang, number, "comment", text="请尽快受理")).status_code == 201
+    li = await member(bridge, "li", Role.HANDLER, "科技信息部")
+    accepted = await does(li, number, "accept")
+    assert (accepted.status_code, accepted.json()["owner"], accepted.json()["responsible"]) == (201, "li", "科技信息部")
+    await zhang.aclose()
+    await li.aclose()
+
+
+async def test_the_answering_units_supervisor_may_send_it_elsewhere_and_no_more(bridge: Bridge, number: str) -> None:
+    await done(bridge, number, "assign", route="科技信息部")
+    boss = await member(bridge, "boss", Role.SUPERVISOR, FALLBACK)
+    assert code(await does(boss, number, "accept")) == (403, "other_unit")
+    assert (await does(boss, number, "assign", route="运营部")).status_code == 201
+    await done(bridge, number, "accept")
+    assert code(await does(boss, number, "assign", route=FALLBACK))[0] in (403, 404)
+    await boss.aclose()
+
+
+async def test_the_owner_decides_whatever_unit_they_are_of(bridge: Bridge, number: str) -> None:
+    zhang = await member(bridge, "zhang", Role.HANDLER, "运营部")
+    await done(bridge, number, "assign", "supervisor", owner="zhang")
+    assert (await does(zhang, number, "accept", owner="zhang")).status_code == 201
+    assert (await does(zhang, number, "resolve", outcome="道歉")).status_code == 201
+    await zhang.aclose()
+
+
+async def test_whoever_sends_a_ticket_on_does_not_own_it_there(bridge: Bridge, number: str) -> None:
+    zhang = await member(bridge, "zhang", Role.HANDLER, BRANCH)
+    await both(bridge, "colleague", BRANCH)
+    await both(bridge, "li", "运营部")
+    for owner in ("zhang", "colleague"):
+        refused = await does(zhang, number, "assign", route="运营部", owner=owner)
+        assert code(refused) == (422, "event_invalid")
+        assert f"{owner} 不是运营部的人" in refused.json()["error"]["message"]
+    sent = await does(zhang, number, "assign", route="运营部", owner="li")
+    assert (sent.status_code, sent.json()["owner"]) == (201, "li")
+    await zhang.aclose()
+
+
+async def test_a_unit_that_there_is_not_gets_nothing(bridge: Bridge, number: str) -> None:
+    refused = await do(bridge, number, "assign", route="运赢部")
+    assert code(refused) == (422, "event_invalid")
+    assert "没有“运赢部”这个部门" in refused.json()["error"]["message"]
+    assert {"运营部", "分管行领导", "保卫部", DEPUTY} <= set(refused.json()["error"]["details"]["known"])
+    assert (await read(bridge, number))["route"] == BRANCH
+    await both(bridge, "zhang", "城东支行", "城西支行")
+    assert (await done(bridge, number, "assign", route="城西支行"))["route"] == "城西支行"
+
+
 # 回避
 
 
