@@ -187,9 +187,9 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     ctx.jobs.daily("end_personal_data", "02:30", partial(_end_personal_data, app.state.persons.ending))
     ctx.bus.start()
     ctx.jobs.every("clusters", clusters.SECONDS, clusters.ClusterWatch(ctx, app.state.playbook))
-    ctx.jobs.start()
     await app.state.turns.start()
     await app.state.handoff.start()
+    ctx.jobs.start()
     logger.info("started", database="sqlite" if ctx.db.is_sqlite else "postgresql", shifted_clock=ctx.clock.shifted)
     try:
         yield

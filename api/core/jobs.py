@@ -1,21 +1,20 @@
 """Work that nobody asks for: at an interval or once a day, by one process at a time.
 
-APScheduler says when to look; a row in `jobs` says whether a job is due and who runs it. So any number of processes may start
-the same jobs, a daily job that was missed while everything was down runs at the next start, and a process that dies gives
-its job up when its lease ends.
+A row in `jobs` says whether a job is due and who runs it. So any number of processes may start the same jobs, a daily job
+that was missed while everything was down runs at the next start, and a process that dies gives its job up when its lease ends.
+
+Looks follow each other by the monotonic clock, and a moment that no clock can have set yet holds nothing up: a wall clock that
+was hours ahead and is set right stops no job. (APScheduler waits for such a moment, therefore it is not used here.)
 """
 
 import asyncio
+import random
 import time
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime, timedelta
 
-from apscheduler.schedulers.asyncio import AsyncIOScheduler
-from apscheduler.triggers.base import BaseTrigger
-from apscheduler.triggers.cron import CronTrigger
-from apscheduler.triggers.interval import IntervalTrigger
 from sqlalchemy import Connection, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
@@ -34,14 +33,18 @@ Work = Callable[[], Awaitable[None]]
 _LOOK = 30.0  # seconds between looks whether a daily job is due
 _LEASE = 60.0  # seconds; renewed three times as often while the work goes on
 _AFTER_FAILURE = 300.0  # seconds at most until a failed job is tried again
+_SKEW = 60.0  # seconds that the clocks of two machines may differ; what lies further ahead was set by a wrong clock
 
 
 @dataclass(frozen=True, slots=True)
 class _Job:
-    """`patience`: seconds before it is tried again after a failure. `first_at_once`: whether a new database runs it right away."""
+    """`next`: when it is due, from when it was done; the wall clock's seconds. `patience`: seconds before it is tried again after
+    a failure. `first_at_once`: whether a new database runs it right away.
+    """
 
     name: str
-    trigger: BaseTrigger
+    next: Callable[[float], float]
+    look_every: float
     work: Work
     patience: float
     first_at_once: bool
@@ -55,29 +58,34 @@ class Jobs:
         self._metrics = metrics
         self._me = new_id()
         self._jobs: dict[str, _Job] = {}
-        self._running: set[asyncio.Task[bool]] = set()
-        self._scheduler = AsyncIOScheduler(timezone=BEIJING)
+        self._looking: list[asyncio.Task[None]] = []
 
     def every(self, name: str, seconds: float, work: Work) -> None:
-        trigger = IntervalTrigger(seconds=seconds, timezone=BEIJING)
-        self._add(_Job(name, trigger, work, min(seconds, _AFTER_FAILURE), first_at_once=True), seconds)
+        def following(done_at: float) -> float:
+            return done_at + seconds
+
+        self._jobs[name] = _Job(name, following, seconds, work, min(seconds, _AFTER_FAILURE), first_at_once=True)
 
     def daily(self, name: str, at: str, work: Work) -> None:
         """`at` is HH:MM in Beijing time."""
-        hour, minute = at.split(":")
-        trigger = CronTrigger(hour=hour, minute=minute, timezone=BEIJING)
-        self._add(_Job(name, trigger, work, _AFTER_FAILURE, first_at_once=False), _LOOK)
+        hour, minute = map(int, at.split(":"))
+
+        def following(done_at: float) -> float:
+            done = datetime.fromtimestamp(done_at, BEIJING)
+            today = done.replace(hour=hour, minute=minute, second=0, microsecond=0)
+            return (today if today > done else today + timedelta(days=1)).timestamp()
+
+        self._jobs[name] = _Job(name, following, _LOOK, work, _AFTER_FAILURE, first_at_once=False)
 
     def start(self) -> None:
-        self._scheduler.start()
+        """Whatever was added until now."""
+        self._looking = [asyncio.create_task(self._look(job)) for job in self._jobs.values()]
 
     async def stop(self) -> None:
         """No new runs; those under way are cancelled, and their leases end by themselves."""
-        if self._scheduler.running:
-            self._scheduler.shutdown(wait=False)
-        for task in self._running:
+        for task in self._looking:
             task.cancel()
-        await asyncio.gather(*self._running, return_exceptions=True)
+        await asyncio.gather(*self._looking, return_exceptions=True)
 
     async def run(self, name: str) -> bool:
         """Runs a job if it is due and nobody else does; True when it ran to its end."""
@@ -94,25 +102,14 @@ class Jobs:
             self._failed(job, error)
             return False
 
-    def _add(self, job: _Job, look_every: float) -> None:
-        self._jobs[job.name] = job
-        self._scheduler.add_job(
-            self._look,
-            IntervalTrigger(seconds=look_every, jitter=min(1.0, look_every / 4)),
-            args=[job.name],
-            id=job.name,
-            max_instances=1,
-            coalesce=True,
-            misfire_grace_time=None,
-            next_run_time=datetime.now(BEIJING),
-        )
-
-    async def _look(self, name: str) -> None:
-        task = asyncio.create_task(self.run(name))
-        self._running.add(task)
-        task.add_done_callback(self._running.discard)
-        # Only waited for: one that `stop` cancels is no failure that the scheduler should report.
-        await asyncio.wait({task})
+    async def _look(self, job: _Job) -> None:
+        while True:
+            try:
+                await self.run(job.name)
+            except Exception as error:  # noqa: BLE001 - edge of a task: the next look must still come
+                self._failed(job, error)
+            jitter = min(1.0, job.look_every / 4)
+            await asyncio.sleep(job.look_every + random.uniform(0, jitter))  # noqa: S311 - spreads load, keeps no secret
 
     async def _run_leased(self, job: _Job) -> bool:
         renewing = asyncio.create_task(self._renew(job))
@@ -142,7 +139,15 @@ class Jobs:
 def _is_due(connection: Connection, job: _Job) -> bool:
     """True as well for a job that is not known yet: `_take` makes it known."""
     row, now = _row(connection, job), time.time()
-    return row is None or (row.lease_until <= now and _next(job, row.done_at) <= now)
+    return row is None or (not _is_leased(row, job, now) and _has_come(row, job, now))
+
+
+def _is_leased(row: AnyRow, job: _Job, now: float) -> bool:
+    return bool(now < row.lease_until <= now + max(_LEASE, job.patience) + _SKEW)
+
+
+def _has_come(row: AnyRow, job: _Job, now: float) -> bool:
+    return not row.done_at or row.done_at > now + _SKEW or job.next(row.done_at) <= now
 
 
 def _take(connection: Connection, job: _Job, me: str) -> bool:
@@ -166,15 +171,6 @@ def _make_known(connection: Connection, job: _Job) -> None:
     values = {"name": job.name, "holder": None, "lease_until": 0.0, "done_at": done_at}
     with suppress(IntegrityError), connection.begin_nested():
         connection.execute(insert(jobs), values)
-
-
-def _next(job: _Job, done_at: float) -> float:
-    if not done_at:
-        return 0.0
-    done = datetime.fromtimestamp(done_at, UTC).astimezone(BEIJING)
-    # A quarter of a second early is on time: looks come by the same interval, and would else find it due only every other time.
-    following = job.trigger.get_next_fire_time(done, done)
-    return float(following.timestamp()) - 0.25 if following else float("inf")
 
 
 def _extend(connection: Connection, job: _Job, me: str) -> None:

@@ -1,9 +1,12 @@
 """Jobs run when they are due, in one process, and come again after whatever happened to them."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Callable
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import Connection, select, update
@@ -15,6 +18,7 @@ from api.core.jobs import Jobs
 from api.core.metrics import Metrics
 from api.core.models import jobs as table
 from api.core.settings import Settings
+from tests.api.receiver import eventually
 from tests.api.stores import Store
 
 Made = Callable[[], Jobs]
@@ -57,6 +61,10 @@ async def kept(jobs: Jobs) -> datetime:
         return float(connection.execute(select(table.c.done_at)).scalar_one())
 
     return datetime.fromtimestamp(await jobs._db.read(read), BEIJING)
+
+
+async def done_by_this_clock(jobs: Jobs) -> bool:
+    return abs((await kept(jobs)).timestamp() - time.time()) < 60
 
 
 async def test_a_failure_is_counted_and_tried_again_after_a_while(made: Made) -> None:
@@ -129,6 +137,55 @@ async def test_the_scheduler_runs_what_was_added(made: Made, monkeypatch: pytest
     async with asyncio.timeout(10):
         for _ in range(2):
             await work.began.acquire()
+    await jobs.stop()
+
+
+@pytest.mark.parametrize("hours", [8, -8], ids=["ahead", "behind"])
+async def test_a_clock_that_was_wrong_and_is_set_right_stops_no_job(
+    made: Made, monkeypatch: pytest.MonkeyPatch, hours: int
+) -> None:
+    jobs, work, real = made(), Work(), time.time
+    jobs.every("x", 0.2, work)
+    jobs.start()
+    async with asyncio.timeout(20):
+        for shift in (0, hours, 0):
+            monkeypatch.setattr(time, "time", lambda shift=shift: real() + shift * 3600)
+            for _ in range(3):
+                await work.began.acquire()
+            await eventually(partial(done_by_this_clock, jobs))
+    await jobs.stop()
+
+
+async def test_a_daily_job_that_was_done_by_a_wrong_clock_is_due(made: Made) -> None:
+    jobs, work = made(), Work()
+    jobs.daily("x", "02:30", work)
+    await jobs.run("x")
+    await set_back(jobs, done_at=time.time() + 8 * 3600)
+    assert [await jobs.run("x"), await jobs.run("x")] == [True, False]
+
+
+async def test_a_lease_of_a_wrong_clock_is_over(made: Made) -> None:
+    jobs, work = made(), Work()
+    jobs.every("x", 60, work)
+    await jobs.run("x")
+    await set_back(jobs, done_at=0, lease_until=time.time() + 8 * 3600)
+    assert await jobs.run("x")
+
+
+async def test_one_broken_look_is_followed_by_another(made: Made, monkeypatch: pytest.MonkeyPatch) -> None:
+    jobs, work = made(), Work()
+    jobs.every("x", 0.2, work)
+    take, failing = module._take, iter([True])
+
+    def breaks(*given: Any) -> bool:
+        if next(failing, False):
+            raise ValueError("on purpose")
+        return take(*given)
+
+    monkeypatch.setattr(module, "_take", breaks)
+    jobs.start()
+    async with asyncio.timeout(10):
+        await work.began.acquire()
     await jobs.stop()
 
 
