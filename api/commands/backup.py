@@ -5,6 +5,7 @@ the database names is missing, save what was erased meanwhile. Keys are not in i
 """
 
 import argparse
+import re
 import sys
 import tempfile
 from datetime import UTC, datetime
@@ -24,6 +25,7 @@ from api.core.models import audit_head
 from api.core.settings import Settings
 from api.migrations.run import all_metadata
 
+_ADDRESS = re.compile(r"[0-9a-f]{64}")  # api/core/files/vault.py
 _KEYS = "密钥不在备份里：请把 TINGSU_PII_KEY（或 {place}）另外存放，没有它这份备份打不开。"
 
 
@@ -90,8 +92,9 @@ def _dump_postgresql(settings: Settings, scratch: Path) -> dict[str, Any]:
 
 
 def _add_evidence(directory: Path, out: archive.Writer) -> None:
-    for path in sorted(directory.rglob("*")):
-        if path.is_file() and not path.name.startswith("."):
+    """Only what is sealed, by the store's own addresses: beside it lie uploads on their way, in plain text."""
+    for path in sorted(directory.glob("??/??/*")):
+        if _ADDRESS.fullmatch(path.name):
             out.add(path, EVIDENCE + path.relative_to(directory).as_posix())
 
 

@@ -23,6 +23,8 @@ from tests.api.conftest import Bridge, Start
 from tests.api.stores import Store, empty_postgres_database
 from tests.api.test_search import found
 
+SEALED = f"evidence/ab/cd/abcd{'0' * 60}"
+
 
 @pytest.fixture
 def elsewhere(bridge: Bridge, store: Store, tmp_path: Path) -> Iterator[Settings]:
@@ -205,7 +207,7 @@ async def numbers(settings: Settings) -> set[str]:
 
 async def test_everything_is_back(bridge: Bridge, start: Start, elsewhere: Settings, capsys: Any) -> None:
     number = await some_life(bridge)
-    evidence = bridge.settings.data_dir / "evidence" / "ab" / "cd" / "abcd"
+    evidence = bridge.settings.data_dir / SEALED
     evidence.parent.mkdir(parents=True)
     evidence.write_bytes(b"sealed")
     file = await backed_up(bridge)
@@ -215,7 +217,7 @@ async def test_everything_is_back(bridge: Bridge, start: Start, elsewhere: Setti
     before = await contents(bridge.settings)
     assert await restored(file, elsewhere) == 0
     assert await contents(elsewhere) == before
-    assert (elsewhere.data_dir / "evidence" / "ab" / "cd" / "abcd").read_bytes() == b"sealed"
+    assert (elsewhere.data_dir / SEALED).read_bytes() == b"sealed"
     assert await whole_chain(elsewhere) == before["audit"][0]
     again = await started(start, elsewhere)
     ticket = (await again.http.get(f"/v1/tickets/{number}", headers=again.key())).json()
@@ -229,6 +231,22 @@ async def test_no_key_and_no_word_is_in_it(bridge: Bridge) -> None:
     raw = (await backed_up(bridge)).read_bytes()
     for secret in ("13800138000", "理财经理", (bridge.settings.data_dir / "pii-key").read_text().strip()):
         assert secret.encode() not in raw
+
+
+@pytest.mark.only_on("sqlite", reason="files lie on the same disk with either database")
+async def test_what_somebody_is_uploading_is_not_in_it(bridge: Bridge) -> None:
+    """It is plain text until it is sealed, and the workplace of uploads lies beside what is."""
+    vault = bridge.app.state.evidence.receiving.vault
+    with vault.workplace() as place:
+        (place / "sent").write_bytes(b"PLAIN")
+        kept = await asyncio.to_thread(vault.keep, Path(shutil.copy(place / "sent", place / "other")))
+        file = await backed_up(bridge)
+    with tarfile.open(file) as archive:
+        names = archive.getnames()
+    assert [name for name in names if name.startswith("evidence/")] == [
+        f"evidence/{kept.address[:2]}/{kept.address[2:4]}/{kept.address}"
+    ]
+    assert b"PLAIN" not in file.read_bytes()
 
 
 async def test_what_was_acknowledged_before_is_in_it_while_filing_goes_on(bridge: Bridge, elsewhere: Settings) -> None:
