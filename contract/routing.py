@@ -4,7 +4,7 @@ Of the routes that hold on the day and all of whose conditions a matter meets, t
 
 1. a sealed nature (举报), whatever else is told;
 2. the highest `level_min`;
-3. a sealed cause (C8): misconduct stays sealed whatever it is called;
+3. a sealed cause (C8), be it the second one told: misconduct stays sealed whatever it is called;
 4. a nature; 5. a detail (C2b) before its cause (C2); 6. a branch; 7. an industry.
 
 A handler that is recused (回避) is passed over to the next in this order, at last to `fallback`, and where that is recused
@@ -14,6 +14,7 @@ itself to `deputy`.
 from collections.abc import Iterator, Sequence, Set
 from datetime import date
 from itertools import combinations, product
+from string import ascii_lowercase
 from typing import Literal, Self
 
 from pydantic import Field, model_validator
@@ -35,6 +36,7 @@ class Concern(Frozen):
     nature: str = Nature.COMPLAINT
     cause: str | None = None
     detail: str | None = None
+    secondary: str | None = None
     level: int = 0
     branch: str | None = None
     industry: Industry = "bank"
@@ -42,6 +44,12 @@ class Concern(Frozen):
     @property
     def codes(self) -> tuple[str, ...]:
         return tuple(code for code in (self.detail, self.cause) if code is not None)
+
+    @property
+    def all_codes(self) -> frozenset[str]:
+        """With the second cause, and the causes of details: nothing about staff is overlooked for what else is told."""
+        told = [code for code in (*self.codes, self.secondary) if code is not None]
+        return frozenset([*told, *(code.rstrip(ascii_lowercase) for code in told)])
 
 
 class Route(Dated):
@@ -67,8 +75,9 @@ class Route(Dated):
         return self
 
     def fits(self, concern: Concern) -> bool:
+        codes = concern.all_codes if self.restricted else concern.codes
         return (
-            (not self.causes or any(code in self.causes for code in concern.codes))
+            (not self.causes or not set(self.causes).isdisjoint(codes))
             and (not self.natures or concern.nature in self.natures)
             and (self.level_min is None or concern.level >= self.level_min)
             and (not self.branches or concern.branch in self.branches)
@@ -83,7 +92,7 @@ class Route(Dated):
             -1 if self.level_min is None else self.level_min,
             self.restricted,
             bool(self.natures),
-            2 * by_detail or bool(self.causes),
+            2 * by_detail or concern.cause in self.causes,
             bool(self.branches),
             bool(self.industries),
         )
@@ -163,7 +172,7 @@ class Routing(Frozen):
             unit
             for recusal in self.recusals
             if recusal.holds_on(day) and concern.nature in recusal.natures
-            if any(code in recusal.causes for code in concern.codes)
+            if not concern.all_codes.isdisjoint(recusal.causes)
             for unit in recusal.units
         )
         return tuple(dict.fromkeys(found))

@@ -20,7 +20,8 @@ from api.tickets.step import Effect, Step, as_kept, needed_text
 
 _NEVER_EMPTY = ("nature", "cause_l1", "summary")
 _HEARD = frozenset({EventType.COMMENT, EventType.CONTACT, EventType.URGE})
-_CLASS = ("nature", "cause_l1", "cause_l2")
+_CAUSES = ("cause_l1", "cause_l2", "cause_secondary")
+_CLASS = ("nature", *_CAUSES)
 
 
 def _comment(step: Step) -> Effect:
@@ -76,8 +77,7 @@ def _correct(step: Step) -> Effect:
     if emptied := [name for name in _NEVER_EMPTY if name in fields and not fields[name]]:
         raise EventInvalidError(f"不能清空：{'、'.join(emptied)}。", details={"emptied": emptied})
     changes = _valid(step, fields)
-    if (cause := changes.get("cause_l1")) is not None and step.tickets.playbook.taxonomy.cause(cause) is None:
-        raise EventInvalidError(f"没有 {cause} 这个原因代码。")
+    changes |= _causes(step, changes)
     told = {name: {"from": getattr(step.ticket, name), "to": value} for name, value in changes.items()}
     changes["missing_fields"] = joining.still_missing(step.ticket.missing_fields, changes)
     if "phone" in told:
@@ -88,6 +88,24 @@ def _correct(step: Step) -> Effect:
         return {**changes, **moved}, {"fields": told}
     told["route"] = {"from": step.ticket.route, "to": moved["route"]}
     return {**changes, **moved}, {"fields": told, "handed_over": True}
+
+
+def _causes(step: Step, changes: Mapping[str, Any]) -> dict[str, Any]:
+    """What follows for the cause: a detail brings its own along, and none stays under another cause, for it may seal."""
+    taxonomy, ticket = step.tickets.playbook.taxonomy, step.ticket
+    if unknown := sorted({code for name in _CAUSES if (code := changes.get(name))} - taxonomy.codes):
+        raise EventInvalidError(f"没有 {'、'.join(unknown)} 这个原因代码。", details={"unknown": unknown})
+    if not changes.keys() & {"cause_l1", "cause_l2"}:
+        return {}
+    detail = changes.get("cause_l2", ticket.cause_l2)
+    above = taxonomy.cause(detail) if detail else None
+    cause = changes.get("cause_l1", above.code if above else ticket.cause_l1)
+    if detail and (above is None or above.code != cause):
+        raise EventInvalidError(
+            f"细项 {detail} 不属于 {cause}；请同时更正细项（cause_l2），没有合适的就清空。",
+            details={"cause_l1": cause, "cause_l2": detail},
+        )
+    return {} if cause == ticket.cause_l1 else {"cause_l1": cause}
 
 
 def _reclassified(step: Step, changes: dict[str, Any]) -> dict[str, Any]:

@@ -142,5 +142,5 @@ def by_turns(
         return usual
     repository.one_at_a_time(connection, f"owners of {ticket.route}")
     running = repository.running_of(connection, [handler.person for handler in people])
-    codes = [code for code in (ticket.cause_l2, ticket.cause_l1) if code]
+    codes = concern_of(playbook, ticket._asdict(), ticket.level_peak).all_codes
     return choose(people, codes=codes, day=now.date(), running=running, recused=but)

@@ -9,11 +9,12 @@ from contract.routing import Concern, Handler
 
 
 def concern_of(playbook: Playbook, values: Mapping[str, Any], level: int) -> Concern:
-    """`values` has the ticket's `nature`, `cause_l1`, `cause_l2` and `branch`."""
+    """`values` has the ticket's `nature`, `cause_l1`, `cause_l2`, `cause_secondary` and `branch`."""
     return Concern(
         nature=values["nature"],
         cause=values["cause_l1"],
         detail=values["cause_l2"],
+        secondary=values["cause_secondary"],
         branch=values["branch"],
         level=level,
         industry=playbook.organisation.industry,

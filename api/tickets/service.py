@@ -37,7 +37,7 @@ from contract.playbook import Playbook
 _UNKNOWN_CAUSE = "C99"
 # What a repeat tells of itself beside its words, so that it can be taken out again.
 _FILED = (
-    "cause_l1", "cause_l2", "branch", "branch_name", "product", "amount", "event_time", "event_time_text", "request",
+    "cause_l1", "cause_l2", "cause_secondary", "branch", "branch_name", "product", "amount", "event_time", "event_time_text", "request",
     "staff_described", "nature", "intake_channel", "conversation_id",
 )  # fmt: skip
 _SUMMARY = 120  # characters; one line on the desk

@@ -124,6 +124,80 @@ async def test_which_natures_are_the_same_matter(bridge: Bridge, first: str, sec
     assert (await bridge.file(nature=second, narrative_raw="还有一句")).status_code == status
 
 
+# Misconduct is sealed wherever it is told
+
+TOLD = [
+    {"cause_l1": "C3", "cause_secondary": "C8c"},
+    {"cause_l1": "C3", "cause_l2": "C8c"},
+    {"cause_l1": "C3", "cause_l2": "C3a", "cause_secondary": "C8"},
+]
+
+
+@pytest.mark.parametrize("told", TOLD)
+async def test_misconduct_is_sealed_as_the_second_cause_too(bridge: Bridge, told: dict[str, str]) -> None:
+    ticket = await read(bridge, await filed(bridge, **told))
+    assert (ticket["restricted"], ticket["route"], ticket["copied"]) == (True, TIP_UNIT, [])
+    assert ticket["recused_units"] == ["网点负责人"]
+    await staff_of(bridge, "网点负责人")
+    assert code(await bridge.http.get(f"/v1/tickets/{ticket['ticket_no']}")) == (404, "ticket_not_found")
+
+
+@pytest.mark.parametrize("fields", [{"cause_l2": "C8c"}, {"cause_secondary": "C8c"}])
+async def test_misconduct_that_turns_out_later_is_sealed(bridge: Bridge, fields: dict[str, str]) -> None:
+    number = await filed(bridge, cause_l1="C3", cause_l2="C3a")
+    await done(bridge, number, "accept", owner="wang")
+    ticket = await corrected(bridge, number, fields)
+    assert (ticket["restricted"], ticket["route"], ticket["owner"], ticket["copied"]) == (True, TIP_UNIT, None, [])
+    assert ticket["cause_l1"] == ("C8" if "cause_l2" in fields else "C3")
+
+
+async def corrected(bridge: Bridge, number: str, fields: dict[str, str | None]) -> dict[str, Any]:
+    return await done(bridge, number, "correct", "supervisor", fields=fields)
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"cause_l1": "C3"},
+        {"cause_l1": "C3", "cause_l2": "C8c"},
+        {"cause_l2": "C3a", "cause_l1": "C8"},
+        {"cause_l2": "C8z"},
+        {"cause_secondary": "C77"},
+    ],
+)
+async def test_no_detail_stays_under_another_cause(bridge: Bridge, fields: dict[str, str]) -> None:
+    number = await filed(bridge, cause_l1="C8", cause_l2="C8c")
+    event = {"type": "correct", "fields": fields}
+    refused = await bridge.http.post(f"/v1/tickets/{number}/events", json=event, headers=bridge.key("supervisor"))
+    assert code(refused) == (422, "event_invalid")
+    ticket = await read(bridge, number)
+    assert (ticket["restricted"], ticket["cause_l1"], ticket["cause_l2"]) == (True, "C8", "C8c")
+
+
+async def test_the_seal_ends_when_nothing_told_is_misconduct(bridge: Bridge) -> None:
+    number = await filed(bridge, cause_l1="C8", cause_l2="C8c", cause_secondary="C8a")
+    ticket = await corrected(bridge, number, {"cause_l1": "C3", "cause_l2": None})
+    assert ticket["restricted"]
+    ticket = await corrected(bridge, number, {"cause_secondary": None})
+    assert not ticket["restricted"]
+    assert set(ticket["events"][-2]["data"]["fields"]) == {"cause_l1", "cause_l2"}
+
+
+async def test_a_second_cause_about_the_branchs_people_keeps_the_branch_away(bridge: Bridge) -> None:
+    ticket = await read(bridge, await filed(bridge, cause_l1="C5", cause_secondary="C7a"))
+    assert (ticket["route"], ticket["recused_units"]) == ("消费者权益保护部", ["网点负责人"])
+
+
+async def test_a_sealed_repeat_that_is_taken_out_stays_sealed(bridge: Bridge) -> None:
+    told = {"cause_l1": "C3", "cause_secondary": "C8c"}
+    number = await filed(bridge, **told)
+    assert (await bridge.file(**told, narrative_raw="还有一句")).json()["merged"]
+    entry = next(one for one in (await read(bridge, number))["events"] if one["type"] == "merge")
+    parent = await done(bridge, number, "split", "supervisor", reason="另一件事", entry=entry["seq"])
+    child = await read(bridge, parent["events"][-1]["data"]["ticket_no"])
+    assert (child["restricted"], child["cause_secondary"]) == (True, "C8c")
+
+
 # Clocks
 
 

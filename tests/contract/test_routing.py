@@ -53,6 +53,9 @@ _ALL = routing(
         ({"cause": "C2", "branch": "B2"}, ["cause", "branch"]),
         ({"cause": "C2", "industry": "hospital"}, ["cause in a hospital", "cause"]),
         ({"cause": "C9"}, ["new"]),
+        ({"cause": "C2", "secondary": "C8c"}, ["sealed cause", "cause"]),
+        ({"nature": "建议", "cause": "C2", "detail": "C8c"}, ["sealed cause", "nature", "cause"]),
+        ({"cause": "C99", "secondary": "C2"}, []),
         ({"cause": "C99"}, []),
     ],
 )
@@ -171,4 +174,5 @@ def test_the_branch_never_handles_complaints_about_its_people(playbook: Playbook
     routing = playbook.routing
     assert routing.recused_units(Concern(cause="C7", detail="C7a"), _DAY) == ("网点负责人",)
     assert routing.recused_units(Concern(cause="C7", nature="表扬"), _DAY) == ()
+    assert routing.recused_units(Concern(cause="C5", secondary="C7a"), _DAY) == ("网点负责人",)
     assert routing.recused_units(Concern(cause="C5"), _DAY) == ()
