@@ -26,17 +26,15 @@ def create_index(name: str, table: str, columns: list[str], **options: Any) -> N
         op.execute("SET lock_timeout = '1s'")
 
 
-def update_in_batches(table: str, assignment: str, where: str) -> None:
-    """`assignment` and `where` are SQL of ours, and the update makes `where` false: what is done is not done again."""
-    bind = op.get_bind()
-    if bind.dialect.name == "sqlite":
-        op.execute(f"UPDATE {table} SET {assignment} WHERE {where}")  # noqa: S608 - names of our own
+def in_batches(table: str, statement: str) -> None:
+    """`statement` is SQL of ours with `{mine}` for some of the table's rows; done twice for a row, it changes nothing more."""
+    if op.get_bind().dialect.name == "sqlite":
+        op.execute(statement.format(mine="true"))
         return
     with op.get_context().autocommit_block():
         last = op.get_bind().execute(text(f"SELECT coalesce(max(id), 0) FROM {table}")).scalar_one()  # noqa: S608
         for start in range(0, last, _BATCH):
-            mine = f"id > {start} AND id <= {start + _BATCH}"
-            op.execute(f"UPDATE {table} SET {assignment} WHERE {mine} AND {where}")  # noqa: S608
+            op.execute(statement.format(mine=f"{table}.id > {start} AND {table}.id <= {start + _BATCH}"))
 
 
 def drop_index(name: str, table: str) -> None:

@@ -99,7 +99,7 @@ def _conditions(
     owner: Annotated[str | None, Query(max_length=80)] = None,
     q: Search = None,
 ) -> list[ColumnElement[bool]]:
-    """The filters of api.md, and what this caller may see at all."""
+    """The filters of api.md."""
     ctx = context(request)
     found = repository.conditions_for(
         now=ctx.clock.now(),
@@ -110,7 +110,7 @@ def _conditions(
         overdue=overdue,
         owner=owner,
     )
-    return [*found, *_named(ctx, q), repository.visible_to(staff)]
+    return [*found, *_named(ctx, q)]
 
 
 Conditions = Annotated[list[ColumnElement[bool]], Depends(_conditions)]
@@ -154,7 +154,7 @@ async def list_tickets(
     一页可能不满（甚至为空）而仍有 next_cursor：还没翻完，请接着取。
     """
     ctx, before = context(request), position_of(cursor)
-    find = partial(repository.page, conditions=conditions, before=before, limit=limit, wanted=wanted)
+    find = partial(repository.page, conditions=conditions, seen_by=staff, before=before, limit=limit, wanted=wanted)
     page = await ctx.db.read(find)
     shown, now = page.rows, ctx.clock.now()
     if shown:
@@ -186,7 +186,7 @@ async def export_tickets(
     filters |= {"format": format, "personal": personal}
     await ctx.db.write(lambda connection: traces.exported(connection, by=exporter, filters=filters, now=now))
     leaving = [*conditions, repository.IN_USE]
-    selection = Selection(tickets.columns, leaving, now, full=personal == "full", wanted=wanted)
+    selection = Selection(tickets.columns, leaving, exporter, now, full=personal == "full", wanted=wanted)
     chunks = (
         csv_chunks(ctx.db, selection) if format == "csv" else xlsx_chunks(ctx.db, selection, ctx.settings.exports_dir)
     )

@@ -26,6 +26,7 @@ from xlsxwriter.format import Format
 from xlsxwriter.worksheet import Worksheet
 
 from api.core.db import Database
+from api.core.security import Principal
 from api.core.workplace import workplace
 from api.tickets import repository
 from api.tickets.columns import Cell, Columns
@@ -45,6 +46,7 @@ class Selection:
 
     columns: Columns
     conditions: list[ColumnElement[bool]]
+    seen_by: Principal
     now: datetime
     full: bool = False
     wanted: Wanted | None = None
@@ -58,6 +60,7 @@ class Selection:
                     repository.export_page,
                     columns=self.columns.read,
                     conditions=self.conditions,
+                    seen_by=self.seen_by,
                     before=before,
                     limit=_PAGE,
                     wanted=self.wanted,

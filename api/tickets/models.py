@@ -208,6 +208,16 @@ _index_where(
 _index_where("ix_tickets_running", is_one_of(RUNNING_STATES), _t.id, _t.due_at, _t.route, _t.cause_l1, _t.level_peak)
 _index_where("ix_tickets_next_check", _t.next_check_at.is_not(None), _t.next_check_at, _t.id)
 
+# For each unit and person the tickets that visible_to looks at for them; triggers of the database keep it (migration 0024), so
+# that no process forgets. It decides nothing: it only spares a unit with few tickets a search through everybody's.
+ticket_reach = Table(
+    "ticket_reach",
+    metadata,
+    Column("who", String(80), primary_key=True),
+    Column("ticket_id", BigId, primary_key=True),
+    sqlite_with_rowid=False,
+)
+
 ticket_events = Table(
     "ticket_events",
     metadata,

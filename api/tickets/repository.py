@@ -34,13 +34,14 @@ from api.core.models import AnyRow, counters, staff
 from api.core.security import Principal, Role
 from api.tickets.access import is_keeper
 from api.tickets.lifecycle import RUNNING_STATES, PromiseKind, State
-from api.tickets.models import idempotency, is_one_of, promises, ticket_events, tickets
+from api.tickets.models import idempotency, is_one_of, promises, ticket_events, ticket_reach, tickets
 from api.tickets.promises import Promise
 from api.tickets.search import repository as search
 from api.tickets.search.words import Wanted
 
 _t = tickets.c
 
+_FEW = 20_000  # tickets that are rather looked up than looked for: 51 of them stand among 2,600 of a million
 _HOT = 3  # from this level on there is an index of its own
 _HANDLING = (Role.HANDLER, Role.SUPERVISOR, Role.ADMIN)
 
@@ -306,21 +307,38 @@ def _in_reach(principal: Principal) -> ColumnElement[bool]:
     )
 
 
+def _where_few(connection: Connection, principal: Principal) -> list[ColumnElement[bool]]:
+    """Beside `visible_to`: where to look for what a small unit sees, instead of in all tickets."""
+    if principal.role not in (Role.HANDLER, Role.SUPERVISOR) or not principal.units:
+        return []
+    mine = ticket_reach.c.who.in_((principal.id, *principal.units))
+    if connection.execute(select(ticket_reach.c.ticket_id).where(mine).offset(_FEW).limit(1)).first() is not None:
+        return []
+    return [_t.id.in_(select(ticket_reach.c.ticket_id).where(mine))]
+
+
 def page(
     connection: Connection,
     conditions: list[ColumnElement[bool]],
     *,
+    seen_by: Principal,
     before: int | None,
     limit: int,
     wanted: Wanted | None = None,
 ) -> Page:
     """The newest first. A page of a search may be short although there is a next one."""
-    return _page(connection, _LIST.where(*conditions), before, limit, wanted)
+    return _page(connection, _LIST.where(*conditions), seen_by, before, limit, wanted)
 
 
 def _page(
-    connection: Connection, statement: Select[Any], before: int | None, limit: int, wanted: Wanted | None
+    connection: Connection,
+    statement: Select[Any],
+    seen_by: Principal,
+    before: int | None,
+    limit: int,
+    wanted: Wanted | None,
 ) -> Page:
+    statement = statement.where(visible_to(seen_by), *_where_few(connection, seen_by))
     if wanted is not None:
         return _searched(connection, statement, before, limit, wanted)
     if before is not None:
@@ -348,12 +366,13 @@ def export_page(
     *,
     columns: Sequence[Column[Any]],
     conditions: list[ColumnElement[bool]],
+    seen_by: Principal,
     before: int | None,
     limit: int,
     wanted: Wanted | None = None,
 ) -> Page:
     """Only `columns` (the id among them), the newest first."""
-    return _page(connection, select(*columns).where(*conditions), before, limit, wanted)
+    return _page(connection, select(*columns).where(*conditions), seen_by, before, limit, wanted)
 
 
 def conditions_for(

@@ -19,14 +19,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from sqlalchemy import create_engine, select
+from sqlalchemy import Connection, create_engine, func, select
 
 from api.core.clock import Clock
 from api.core.security import Role
 from api.core.settings import Settings
 from api.desk.staff import add
 from api.tickets.models import tickets
-from benchmarks.tickets.ask import HANDLER, Timing, ask_all
+from benchmarks.tickets.ask import HANDLERS, PASSWORD, Timing, ask_all
 from benchmarks.tickets.fill import fill
 from benchmarks.tickets.made import ROOT
 from contract.playbook_loader import load_playbook
@@ -74,10 +74,10 @@ def _bench(directory: Path, url: str | None, redis: str, kind: str, count: int, 
     }
     os.environ.update(environment)
     settings = Settings(_env_file=None)
+    routes = sorted({route.handler for route in load_playbook(settings.playbook).routing.routes})
     if not (directory / "tingsu.sqlite3").exists():
         fill(settings, count)
-        _add_handler(settings)
-    routes = sorted({route.handler for route in load_playbook(settings.playbook).routing.routes})
+        _add_handlers(settings, routes)
     log = (directory / "api.log").open("ab")
     process = subprocess.Popen([sys.executable, "-m", "api"], cwd=ROOT, env=environment, stdout=log, stderr=log)
     try:
@@ -121,12 +121,19 @@ def _create(port: int, secret: str, kind: str, processes: int, lanes: int) -> in
     return 0 if within else 1
 
 
-def _add_handler(settings: Settings) -> None:
-    name, password = HANDLER
-    unit = load_playbook(settings.playbook).routing.routes[0].handler
+def _add_handlers(settings: Settings, routes: list[str]) -> None:
+    now = Clock(None, None).now()
     with create_engine(settings.sql_url).begin() as connection:
-        now = Clock(None, None).now()
-        add(connection, username=name, role=Role.HANDLER, password=password, now=now, unit=unit)
+        for name, unit in zip(
+            HANDLERS.values(), (*_largest_and_smallest(connection, routes), "没有工单的部门"), strict=True
+        ):
+            add(connection, username=name, role=Role.HANDLER, password=PASSWORD, now=now, unit=unit)
+
+
+def _largest_and_smallest(connection: Connection, routes: list[str]) -> tuple[str, str]:
+    counted = connection.execute(select(tickets.c.route, func.count()).group_by(tickets.c.route))
+    by_size = sorted((count, route) for route, count in counted if route in routes)
+    return by_size[-1][1], by_size[0][1]
 
 
 def _some_numbers(settings: Settings, count: int) -> list[str]:

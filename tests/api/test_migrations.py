@@ -154,6 +154,18 @@ def test_the_states_of_old_tickets_are_told_apart_and_back(engine: Engine) -> No
         assert list(connection.execute(text(by_number.format("tickets"))).scalars())[:5] == states
 
 
+def test_tickets_of_before_get_their_reach(engine: Engine) -> None:
+    migrated(engine, "0007")
+    with engine.begin() as connection:
+        insert(connection, "tickets", {**_BEFORE, "copied": '["甲", "乙"]'})
+    migrated(engine, "head")
+    reach = "SELECT who FROM ticket_reach WHERE ticket_id = 1"
+    with engine.begin() as connection:
+        assert set(connection.execute(text(reach)).scalars()) == {"x", "甲", "乙"}
+        connection.execute(text("UPDATE tickets SET owner = 'li', copied = '[\"乙\"]'"))
+        assert set(connection.execute(text(reach)).scalars()) == {"x", "乙", "li"}
+
+
 def test_the_newest_schema_is_the_one_in_the_code(engine: Engine) -> None:
     migrated(engine, "head")
     with engine.begin() as connection:

@@ -35,7 +35,7 @@ def upgrade() -> None:
     for name, table, columns, options in _INDEXES:
         online.create_index(name, table, columns, **options)
     # Until now the unit that had a ticket answered for it; who took it was not kept.
-    online.update_in_batches("tickets", "responsible = route", "responsible IS NULL")
+    online.in_batches("tickets", "UPDATE tickets SET responsible = route WHERE {mine} AND responsible IS NULL")
 
 
 def downgrade() -> None:
