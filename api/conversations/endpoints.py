@@ -26,16 +26,20 @@ async def list_conversations(
     cursor: MomentCursor = None,
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
 ) -> ConversationPage:
-    """对话列表，最近有变化的在前；未处理的提醒随对话一起给出。"""
+    """对话列表，最近有变化的在前；未处理的提醒随对话一起给出。
+
+    看不到其工单的对话不列出，所以一页可能不满（甚至为空）而仍有 next_cursor：还没翻完，请接着取。
+    """
     before = moment_of(cursor)
 
     def read(connection: Connection) -> ConversationPage:
         rows = repository.page(connection, owner=owner, before=before, limit=limit + 1)
-        shown = rows[:limit]
+        hidden = repository.hidden_from(connection, staff, [row.id for row in rows])
+        shown = [row for row in rows[:limit] if row.id not in hidden]
         found = repository.open_alerts(connection, [row.id for row in shown])
         items = [conversation_out(row, [alert_out(a) for a in found if a.conversation_id == row.id]) for row in shown]
         more = len(rows) > limit
-        last = moment_cursor_of(shown[-1].updated_at, shown[-1].id) if more else None
+        last = moment_cursor_of(rows[limit - 1].updated_at, rows[limit - 1].id) if more else None
         return ConversationPage(conversations=items, next_cursor=last)
 
     return await context(request).db.read(read)
@@ -46,6 +50,12 @@ async def acknowledge_alert(request: Request, staff: Acknowledger, alert_id: int
     """确认已看到一条提醒。"""
     ctx = context(request)
     now = ctx.clock.now()
-    done = await ctx.db.write(lambda connection: repository.acknowledge(connection, alert_id, who=staff.id, now=now))
-    if not done:
+
+    def acknowledge(connection: Connection) -> bool:
+        alert = repository.alert(connection, alert_id)
+        if alert is None or repository.hidden_from(connection, staff, [alert.conversation_id]):
+            return False
+        return repository.acknowledge(connection, alert_id, who=staff.id, now=now)
+
+    if not await ctx.db.write(acknowledge):
         raise NotFoundError("没有这条未处理的提醒。")

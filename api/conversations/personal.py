@@ -3,16 +3,19 @@
 Emptied, it keeps when, through which channel, how long and how heated it was, and nothing that anybody said.
 """
 
+from collections.abc import Collection
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, delete, exists, select, update
 
+from api.conversations import repository
 from api.conversations.models import satisfaction
 from api.core.clock import rfc3339
 from api.core.redaction import phones
 from api.dialogue.models import conversations, messages
 from api.dialogue.repository import MESSAGES_PAGE, read_messages
+from api.tickets.models import tickets
 
 _c = conversations.c
 _EMPTY = {
@@ -68,9 +71,9 @@ class PersonalTalks:
         statement = (
             select(_c.id)
             .where(
-                _c.ticket_no.is_(None),
                 _c.updated_at < before,
                 something | _c.vault.is_not(None) | _c.metadata.is_not(None),
+                ~repository.belongs_to(tickets.c.anonymised_at.is_(None)),
             )
             .order_by(_c.updated_at)
             .limit(limit)
@@ -79,8 +82,14 @@ class PersonalTalks:
 
     def of_phone(self, connection: Connection, phone: str) -> list[str]:
         """Reads every vault of conversations without a ticket: they are few, because they are not kept long."""
-        statement = select(_c.id, _c.vault).where(_c.ticket_no.is_(None), _c.vault.is_not(None))
+        statement = select(_c.id, _c.vault).where(_c.vault.is_not(None), ~repository.belongs_to())
         return [row.id for row in connection.execute(statement) if phone in _phones_in(row.vault)]
+
+    def of_tickets(self, connection: Connection, numbers: Collection[str], *, merged: bool = True) -> list[str]:
+        return repository.of_tickets(connection, numbers, merged=merged)
+
+    def tickets_of(self, connection: Connection, conversation_id: str) -> set[str]:
+        return repository.tickets_of(connection, [conversation_id]).get(conversation_id, set())
 
 
 def _phones_in(vault: dict[str, str]) -> set[str]:

@@ -4,7 +4,7 @@ Messages carry their sequence number as `id:`; `owner`, `ticket` and `typing` ar
 """
 
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 
 from sqlalchemy import Connection
 
@@ -18,11 +18,14 @@ _POLL_WITHOUT_REDIS = 1.0
 
 
 class ConversationStream:
-    """One reader of one conversation."""
+    """One reader of one conversation; `again` says whether one who is not its customer may still read."""
 
-    def __init__(self, ctx: Context, conversation_id: str, after: int) -> None:
+    def __init__(
+        self, ctx: Context, conversation_id: str, after: int, again: Callable[[], Awaitable[bool]] | None = None
+    ) -> None:
         self._ctx = ctx
         self._id = conversation_id
+        self._again = again
         self._last = after
         self._behind = False
         self._owner: str | None = None
@@ -34,6 +37,8 @@ class ConversationStream:
             yield RETRY + await self._look()
             while not bus.closing:
                 chunk = await self._next(subscription)
+                if self._again is not None and not await self._again():
+                    return
                 if not chunk and time.monotonic() - quiet_since >= HEARTBEAT_SECONDS:
                     chunk = HEARTBEAT
                 if chunk:

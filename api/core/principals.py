@@ -1,6 +1,6 @@
 """From a request to the caller: session cookie, API key or the internal bearer; and who may do what."""
 
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Collection, Coroutine
 from datetime import timedelta
 from typing import Annotated, Any, ClassVar
 
@@ -99,21 +99,34 @@ def allowed(
     """
 
     async def check(request: Request, _key: _ByKey, _session: _BySession, _bearer: _ByBearer) -> Principal:
-        principal = await find_principal(request)
-        if principal is None:
-            raise UnauthorizedError
-        if principal.role not in roles:
-            raise ForbiddenError
-        if principal.password_temporary and not even_temporary:
-            raise PasswordChangeRequiredError
-        check_scope(request, principal, scope)
-        _check_rate(request, principal)
-        return principal
+        return admitted(request, await find_principal(request), roles, scope=scope, even_temporary=even_temporary)
 
     return check
 
 
-def check_scope(request: Request, principal: Principal, scope: Scope | None = None) -> None:
+def admitted(
+    request: Request,
+    principal: Principal | None,
+    roles: Collection[Role],
+    *,
+    scope: Scope | None = None,
+    even_temporary: bool = False,
+    counted: bool = True,
+) -> Principal:
+    """The checks of `allowed`, for a route that others than staff may call, too. Not `counted`: no call, a stream going on."""
+    if principal is None:
+        raise UnauthorizedError
+    if principal.role not in roles:
+        raise ForbiddenError
+    if principal.password_temporary and not even_temporary:
+        raise PasswordChangeRequiredError
+    _check_scope(request, principal, scope)
+    if counted:
+        _check_rate(request, principal)
+    return principal
+
+
+def _check_scope(request: Request, principal: Principal, scope: Scope | None = None) -> None:
     """Raises MissingScopeError for a limited key that was not made for this route."""
     if principal.scopes is None:
         return

@@ -67,7 +67,7 @@ class DeskStream:
     async def _is_still_in(self) -> bool:
         """A session that ended ends its stream, and other rights hold from the next event on."""
         principal = await self._again()
-        if principal is None or principal.role not in STAFF_ROLES:
+        if principal is None or principal.role not in STAFF_ROLES or principal.password_temporary:
             return False
         self._staff = principal
         return True
@@ -114,8 +114,10 @@ class DeskStream:
 
     def _alerts(self, connection: Connection) -> bytes:
         chunk = b""
-        for row in conversations.alerts_after(connection, max(0, self._alert_mark - _LOOK_BACK)):
-            if self._is_new("alert", row.id):
+        rows = conversations.alerts_after(connection, max(0, self._alert_mark - _LOOK_BACK))
+        hidden = conversations.hidden_from(connection, self._staff, {row.conversation_id for row in rows})
+        for row in rows:
+            if self._is_new("alert", row.id) and row.conversation_id not in hidden:
                 told = {"alert_id": row.id, "conversation_id": row.conversation_id, "reason": row.reason}
                 chunk += sse("alert", {**told, "level": row.level, "urgent": row.urgent, "at": rfc3339(row.created_at)})
             self._alert_mark = max(self._alert_mark, row.id)

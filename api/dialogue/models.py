@@ -48,7 +48,7 @@ conversations = Table(
     Column("cause_l1", String(8)),
     Column("level", Integer, nullable=False),
     Column("level_peak", Integer, nullable=False),
-    Column("ticket_no", String(32)),
+    Column("ticket_no", String(32), index=True),
     CheckConstraint("owner in ('bot', 'queued', 'human', 'human_wrapup', 'closed')", name="owner"),
     CheckConstraint("processed_seq <= customer_seq AND customer_seq <= last_seq", name="order"),
 )

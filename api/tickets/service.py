@@ -114,6 +114,7 @@ class Tickets:
         else:
             ticket_no, told = same.ticket_no, joining.answer(self._merge(connection, same, values, by, now))
         if body.conversation_id is not None:
+            links.keep_talk(connection, ticket_no, body.conversation_id)
             adopt_evidence(connection, body.conversation_id, self.existing(connection, ticket_no), by, now)
         used = {"scope": scope, "key": key, "request_hash": fingerprint, "ticket_no": ticket_no}
         repository.keep_key(connection, {**used, "merged": same is not None, "told": told, "created_at": now})

@@ -1,6 +1,6 @@
 """The customer's routes. Each proves the token first; text is scrubbed before anything is stored."""
 
-from collections.abc import AsyncIterator
+from functools import partial
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Query, Request
@@ -19,24 +19,24 @@ from api.conversations.push import ConversationStream
 from api.core import audit
 from api.core.clock import rfc3339
 from api.core.context import Context, client_address, context
-from api.core.errors import InvalidError, RateLimitedError
-from api.core.principals import check_scope, find_principal
+from api.core.errors import ApiError, InvalidError, RateLimitedError
+from api.core.principals import admitted, find_principal
 from api.core.redaction import scrub, scrub_all
 from api.core.security import Principal, Role, conversation_token
 from api.core.sse import last_event_id, stream_response
 from api.dialogue import repository
+from api.dialogue.errors import ConversationNotFoundError
 from api.dialogue.schemas import Incoming
 from api.dialogue.turns import Turns
 from api.tickets import repository as tickets
 from api.tickets.privacy import consent
-from api.tickets.privacy.repository import tickets_of_conversation as of_conversation
+from api.tickets.privacy.repository import with_data
 from api.tickets.privacy.schemas import WithdrawalIn
 from api.tickets.privacy.withdrawal import withdraw
 
 router = APIRouter(tags=["客户"])
 
 _STAFF_TOO: dict[str, Any] = {"security": [{"apiKey": []}, {"session": []}]}
-_MAY_READ = (Role.AGENT, Role.SUPERVISOR, Role.AUDITOR, Role.ADMIN)
 
 
 class ConsentRequiredError(InvalidError):
@@ -83,7 +83,7 @@ async def withdraw_consent(
             by=Principal(id="customer", name="客户", role=Role.INTERNAL),
             reason=body.reason,
             now=now,
-            tickets=of_conversation(connection, conversation_id),
+            tickets=with_data(connection, talks.tickets_of(connection, conversation_id)),
         )
 
     return Response(to_json(await ctx.db.write(work)), media_type="application/json")
@@ -115,9 +115,7 @@ async def read_messages(
     authorization: Authorization = None,
 ) -> Response:
     """某条之后的消息、现在由谁接待、工单号；一次最多 500 条，more 表示后面还有。工作人员也可以读。"""
-    ctx, reader = await _proved_or_staff(request, conversation_id, authorization)
-    if reader is not None:
-        await _note_reading(ctx, reader, conversation_id)
+    ctx, _ = await _proved_or_staff(request, conversation_id, authorization)
 
     def read(connection: Connection) -> dict[str, Any]:
         head = repository.head(connection, conversation_id)
@@ -140,11 +138,10 @@ async def stream_events(
 ) -> StreamingResponse:
     """事件流：message、typing、owner、ticket；用 Last-Event-ID 续传，不缺不重。"""
     ctx, reader = await _proved_or_staff(request, conversation_id, authorization)
-    if reader is not None:
-        await _note_reading(ctx, reader, conversation_id)
     await ctx.db.read(lambda connection: repository.head(connection, conversation_id))  # 404 before the stream begins
-    chunks: AsyncIterator[bytes] = ConversationStream(ctx, conversation_id, last_event_id(last_event, after)).chunks()
-    return stream_response(chunks)
+    again = partial(_may_still_read, request, conversation_id) if reader is not None else None
+    stream = ConversationStream(ctx, conversation_id, last_event_id(last_event, after), again)
+    return stream_response(stream.chunks())
 
 
 @router.post("/v1/conversations/{conversation_id}/satisfaction", status_code=204)
@@ -169,22 +166,33 @@ async def rate_conversation(
     await ctx.db.write(rate)
 
 
-async def _note_reading(ctx: Context, reader: Principal, conversation_id: str) -> None:
-    now = ctx.clock.now()
-    await ctx.db.write(
-        lambda connection: audit.note(
-            connection, who=reader.id, action="conversation.read", subject=conversation_id, now=now, fields=("messages",)
-        )
-    )
-
-
 async def _proved_or_staff(
     request: Request, conversation_id: str, authorization: str | None
 ) -> tuple[Context, Principal | None]:
-    """The member of staff who reads; None: the customer."""
-    if authorization is None:
-        principal = await find_principal(request)
-        if principal is not None and principal.role in _MAY_READ:
-            check_scope(request, principal)
-            return context(request), principal
-    return proved(request, conversation_id, authorization), None
+    """The member of staff who reads, which is noted; None: the customer."""
+    principal = await find_principal(request) if authorization is None else None
+    if principal is None:
+        return proved(request, conversation_id, authorization), None
+    ctx, reader = context(request), admitted(request, principal, conversations.READERS)
+    now = ctx.clock.now()
+
+    def note(connection: Connection) -> None:
+        if not conversations.may_read(connection, reader, conversation_id):
+            raise ConversationNotFoundError
+        audit.note(
+            connection, who=reader.id, action="conversation.read", subject=conversation_id, now=now, fields=("messages",)
+        )
+
+    await ctx.db.write(note)
+    return ctx, reader
+
+
+async def _may_still_read(request: Request, conversation_id: str) -> bool:
+    """Accounts end, and conversations get tickets, while a stream runs."""
+    try:
+        reader = admitted(request, await find_principal(request, touch=False), conversations.READERS, counted=False)
+    except ApiError:
+        return False
+    return await context(request).db.read(
+        lambda connection: conversations.may_read(connection, reader, conversation_id)
+    )

@@ -1,4 +1,4 @@
-"""Which tickets have to do with each other, and why."""
+"""Which tickets have to do with each other, and why; and which conversations with a ticket."""
 
 from sqlalchemy import JSON, CheckConstraint, Column, ForeignKey, Index, String, Table
 
@@ -21,3 +21,11 @@ ticket_links = Table(
     CheckConstraint("kind in ('similar', 'split')", name="kind"),
 )
 Index("uq_ticket_links_pair", ticket_links.c.ticket_no, ticket_links.c.other_no, ticket_links.c.kind, unique=True)
+
+# Of each filing out of a conversation. A ticket's row names one conversation, and a repeat that joined it may be another's.
+ticket_talks = Table(
+    "ticket_talks",
+    metadata,
+    Column("conversation_id", String(64), primary_key=True),
+    Column("ticket_no", ForeignKey("tickets.ticket_no"), primary_key=True, index=True),
+)

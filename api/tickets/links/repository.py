@@ -5,11 +5,12 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from sqlalchemy import Connection, and_, bindparam, case, func, insert, literal_column, or_, select, update
+from sqlalchemy.dialects import postgresql, sqlite
 
 from api.core.models import AnyRow
 from api.core.security import Principal
 from api.tickets.lifecycle import OPEN_STATES
-from api.tickets.links.models import ticket_links
+from api.tickets.links.models import ticket_links, ticket_talks
 from api.tickets.models import is_one_of, tickets
 from api.tickets.repository import visible_to
 from api.tickets.similarity import Reason
@@ -76,6 +77,12 @@ def link(
 ) -> None:
     values = {"ticket_no": ticket_no, "other_no": other_no, "kind": kind, "reasons": list(reasons), "created_at": now}
     connection.execute(insert(ticket_links), values)
+
+
+def keep_talk(connection: Connection, ticket_no: str, conversation_id: str) -> None:
+    make = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
+    values = {"conversation_id": conversation_id, "ticket_no": ticket_no}
+    connection.execute(make(ticket_talks).values(values).on_conflict_do_nothing())
 
 
 def dismiss(

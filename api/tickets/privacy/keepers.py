@@ -4,7 +4,7 @@ A room adds its `Keeper` to the list at start (api/app.py). `export` and `wipe` 
 awaited after the commit (files). A process that dies between the two leaves what no row names: the room must find that itself.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
@@ -45,7 +45,13 @@ class Talks(Protocol):
         """Takes no more messages; what was said stays."""
 
     def idle(self, connection: Connection, before: datetime, limit: int) -> list[str]:
-        """Conversations without a ticket that have not changed since."""
+        """Conversations with something in them, without a ticket that has its data, that have not changed since."""
 
     def of_phone(self, connection: Connection, phone: str) -> list[str]:
         """Conversations without a ticket in which this phone was told."""
+
+    def of_tickets(self, connection: Connection, numbers: Collection[str], *, merged: bool = True) -> list[str]:
+        """Those that led to these tickets or joined them, with `merged` also those of what was merged into them."""
+
+    def tickets_of(self, connection: Connection, conversation_id: str) -> set[str]:
+        """The tickets of a conversation, and those that these were merged into."""

@@ -40,10 +40,6 @@ class Found:
     tickets: list[AnyRow]
     talks: list[str]
 
-    @property
-    def talk_ids(self) -> list[str]:
-        return list(dict.fromkeys([row.conversation_id for row in self.tickets if row.conversation_id] + self.talks))
-
 
 @dataclass(frozen=True, slots=True)
 class Persons:
@@ -151,10 +147,12 @@ class Persons:
             for keeper in self.ending.keepers
             if keeper.export is not None
         }
-        talks = self.ending.talks
+        talks, numbers = self.ending.talks, [row.ticket_no for row in found.tickets]
+        numbers += repository.merged_without_phone(connection, numbers)
+        talk_ids = [*talks.of_tickets(connection, numbers, merged=False), *found.talks]
         consents = [
             row
-            for subject in subjects
+            for subject in [*subjects, *(Subject(None, talk) for talk in talk_ids)]
             for row in repository.consents_of(
                 connection, ticket_no=subject.ticket_no, conversation_id=subject.conversation_id
             )
@@ -162,7 +160,7 @@ class Persons:
         return {
             "made_at": rfc3339(now),
             "tickets": [self._ticket(connection, row) for row in found.tickets],
-            "conversations": [said for talk in found.talk_ids if (said := talks.export(connection, talk)) is not None],
+            "conversations": [said for talk in talk_ids if (said := talks.export(connection, talk)) is not None],
             "consents": [consent_out(row) for row in {row.id: row for row in consents}.values()],
             **more,
         }

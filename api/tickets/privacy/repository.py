@@ -1,6 +1,6 @@
 """SQL of consents, retention and the end of personal data."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -9,7 +9,7 @@ from sqlalchemy import Column, Connection, Table, delete, func, insert, or_, sel
 from api.core.crypto import EncryptedBytes, EncryptedJson
 from api.core.models import AnyRow, audit
 from api.tickets.handoff.repository import ERASED, add_last_word
-from api.tickets.links.models import ticket_links
+from api.tickets.links.models import ticket_links, ticket_talks
 from api.tickets.models import idempotency, promises, ticket_events, tickets
 from api.tickets.privacy.models import consents
 from api.tickets.search import repository as search
@@ -64,8 +64,16 @@ def tickets_of_phone(connection: Connection, indexes: Sequence[str]) -> list[Any
     return list(connection.execute(select(tickets).where(_t.phone_index.in_(indexes)).order_by(_t.id)))
 
 
-def tickets_of_conversation(connection: Connection, conversation_id: str) -> list[AnyRow]:
-    return list(connection.execute(select(tickets).where(_t.conversation_id == conversation_id).order_by(_t.id)))
+def with_data(connection: Connection, numbers: Collection[str]) -> list[AnyRow]:
+    """Those of these tickets that still have their data."""
+    mine = (_t.ticket_no.in_(numbers), _t.anonymised_at.is_(None))
+    return list(connection.execute(select(tickets).where(*mine).order_by(_t.id)))
+
+
+def merged_without_phone(connection: Connection, numbers: Collection[str]) -> list[str]:
+    """What staff merged into these tickets and has no phone of its own: the same person's, not perhaps another's."""
+    mine = (_t.parent_ticket.in_(numbers), _t.phone_index.is_(None), _t.anonymised_at.is_(None))
+    return list(connection.execute(select(_t.ticket_no).where(*mine)).scalars())
 
 
 def told_to_customer(connection: Connection, ticket_no: str) -> list[AnyRow]:
@@ -134,12 +142,6 @@ def locked(connection: Connection, ticket_no: str) -> AnyRow | None:
     return connection.execute(select(tickets).where(_t.ticket_no == ticket_no).with_for_update()).one_or_none()
 
 
-def others_of(connection: Connection, conversation_id: str, ticket_no: str) -> int:
-    """Tickets of the same conversation that still have their data."""
-    mine = (_t.conversation_id == conversation_id, _t.ticket_no != ticket_no, _t.anonymised_at.is_(None))
-    return int(connection.execute(select(func.count()).select_from(tickets).where(*mine)).scalar_one())
-
-
 def mark(connection: Connection, ticket_no: str, values: dict[str, Any]) -> None:
     """Marks of privacy alone; what happens to the matter goes through the thread."""
     connection.execute(update(tickets).where(_t.ticket_no == ticket_no).values(values))
@@ -173,6 +175,7 @@ def anonymise(connection: Connection, ticket: AnyRow, now: datetime) -> None:
     search.rebuild(connection, ticket.id)
     related = or_(ticket_links.c.ticket_no == ticket.ticket_no, ticket_links.c.other_no == ticket.ticket_no)
     connection.execute(delete(ticket_links).where(related))
+    connection.execute(delete(ticket_talks).where(ticket_talks.c.ticket_no == ticket.ticket_no))
 
 
 def _emptied(table: Table) -> dict[str, Any]:

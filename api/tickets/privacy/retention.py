@@ -128,8 +128,12 @@ class Ending:
         if row is None or self._still_kept(connection, subject.ticket_no, now):
             return None
         after = self._wipe(connection, subject)
-        if subject.conversation_id and not repository.others_of(connection, subject.conversation_id, subject.ticket_no):
-            self._empty(connection, subject.conversation_id, now)
+        talks = self.talks.of_tickets(connection, [subject.ticket_no])
+        for talk in talks:
+            others = self.talks.tickets_of(connection, talk) - {subject.ticket_no}
+            if not repository.with_data(connection, others):
+                after += self._wipe(connection, Subject(None, talk))
+                self._empty(connection, talk, now)
         repository.anonymise(connection, row, now)
         gone = sorted(audit.personal_columns(tickets))
         audit.note(
