@@ -67,3 +67,9 @@ def check_tail(phone: str | None, tail: str) -> None:
     digits = "".join(char for char in tail if char.isdigit())[-4:]
     if len(digits) != 4 or not phone or not same_secret(digits, phone[-4:]):
         raise PublicTicketNotFoundError
+
+
+def same_customer(one: AnyRow, other: AnyRow) -> bool:
+    """As far as anybody can tell: who gave no phone and has no conversation is nobody else."""
+    talk: str | None = one.conversation_id
+    return bool((one.phone and one.phone == other.phone) or (talk and talk == other.conversation_id))

@@ -37,7 +37,7 @@ def _comment(step: Step) -> Effect:
     facts = _told_facts(step)
     if ticket.state not in OPEN_STATES:
         return {}, {**told, "facts": facts, "evidence": event.evidence or None}
-    if event.callback and ticket.phone:
+    if event.callback and (step.heard or ticket).phone:
         repository.promise(
             step.connection, ticket.ticket_no, [Promise(PromiseKind.CALLBACK, ticket.first_contact_due_at)], step.now
         )

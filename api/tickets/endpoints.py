@@ -226,7 +226,7 @@ async def add_event(
     applied = await apply(tickets, ticket_no, body, key=idempotency_key, by=by)
     row, now = applied.ticket, tickets.ctx.clock.now()
     if by.role is Role.INTERNAL:
-        return _json({**views.public(row, now), **applied.told}, 201)
+        return _json({**views.public(row, now, applied.living), **applied.told}, 201)
     shown = await tickets.ctx.db.read(lambda connection: _detail(connection, row, now, by, tickets))
     return _json({**shown, **applied.told}, 201)
 

@@ -16,8 +16,10 @@ from api.tickets.access import check_tail, check_unit
 from api.tickets.effects import EFFECTS, with_level
 from api.tickets.errors import IdempotencyConflictError, TicketNotFoundError
 from api.tickets.lifecycle import EVENT_LABELS, EventType, State, after, audience_of, check_allowed, may, moments
-from api.tickets.merging import also_concerned
+from api.tickets.links.repository import living
+from api.tickets.merging import concerned
 from api.tickets.numbers import normal_number
+from api.tickets.passing import goes_on, pass_on
 from api.tickets.recusal import check_actor
 from api.tickets.schemas import EventIn
 from api.tickets.service import Tickets
@@ -34,9 +36,13 @@ class VersionConflictError(ApiError):
 
 @dataclass(frozen=True, slots=True)
 class Applied:
-    """The ticket afterwards, what was new in the event, and what was said in the customer's window."""
+    """The ticket afterwards, what was new in the event, and what was said in the customer's window.
+
+    `living`: the ticket itself, or the one that it was merged into.
+    """
 
     ticket: AnyRow
+    living: AnyRow
     told: dict[str, Any]
     said: tuple[Event, ...] = ()
 
@@ -51,6 +57,8 @@ async def apply(tickets: Tickets, ticket_no: str, event: EventIn, *, key: str | 
         raise ForbiddenError
     applied = await tickets.ctx.db.write(lambda connection: _apply(tickets, connection, ticket_no, event, key, by))
     tickets.announce(applied.ticket, *applied.said)
+    if applied.living.ticket_no != applied.ticket.ticket_no:
+        tickets.announce(applied.living)
     return applied
 
 
@@ -58,8 +66,8 @@ def _apply(
     tickets: Tickets, connection: Connection, ticket_no: str, event: EventIn, key: str | None, by: Principal
 ) -> Applied:
     number = normal_number(ticket_no) or ticket_no
-    if (other := also_concerned(event)) is not None:
-        repository.lock(connection, (number, other))
+    if len(together := concerned(connection, number, event)) > 1:
+        repository.lock(connection, together)
     ticket = repository.find(connection, number, lock=True, seen_by=by)
     if ticket is None:
         raise TicketNotFoundError
@@ -67,19 +75,22 @@ def _apply(
         check_tail(ticket.phone, event.phone_tail)
     step = Step(tickets, connection, ticket, event, by, tickets.ctx.clock.now())
     if key is not None and (known := _done_before(step, key)) is not None:
-        return Applied(ticket, joining.answer(known.told))
+        return _applied(step, known.told)
     _check_version(step)
-    told = _happens(step)
-    if event.type is EventType.CLOSE:
-        _ask_rating(step)
-    if event.type is EventType.COMMENT and event.from_customer:
-        tickets.resume_for_customer(connection, tickets.existing(connection, number), by, step.now)
+    told = pass_on(step, _happens) if goes_on(step) else _happens(step)
     if key is not None:
         _remember(step, key, joining.answer(told))
-    found = repository.find(connection, number)
-    if found is None:
-        raise TicketNotFoundError
-    return Applied(found, joining.answer(told), tuple(step.said))
+    return _applied(step, told)
+
+
+def _applied(step: Step, told: dict[str, Any] | None) -> Applied:
+    ticket = step.tickets.existing(step.connection, step.ticket.ticket_no)
+    return Applied(
+        ticket,
+        living(step.connection, ticket.ticket_no) or ticket,
+        joining.answer(told),
+        tuple(step.said),
+    )
 
 
 def _happens(step: Step) -> dict[str, Any]:
@@ -92,8 +103,15 @@ def _happens(step: Step) -> dict[str, Any]:
     changes, told = with_level(step, changes, told)
     state = after(State(ticket.state), kind, told, ticket.outcome)
     changes = {**moments(ticket, state, step.now), **changes, "state": state, "updated_at": step.now}
+    if step.heard is not None:
+        told = {**told, "passed_from": step.heard.ticket_no}
     audience = audience_of(kind, told)
     step.tickets.enter(step.connection, ticket, kind, changes, told, by=step.by, now=step.now, audience=audience)
+    if kind is EventType.CLOSE:
+        _ask_rating(step)
+    if kind is EventType.COMMENT and step.event.from_customer:
+        there = step.tickets.existing(step.connection, ticket.ticket_no)
+        step.tickets.resume_for_customer(step.connection, there, step.by, step.now)
     return told
 
 

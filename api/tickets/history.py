@@ -118,7 +118,15 @@ def _standing(entries: Sequence[Entry]) -> Iterator[Entry]:
         number, seq = entry.data["ticket_no"], entry.data.get("entry")
         merged = [at for at in range(place) if entries[at].data.get("from") == number and at not in gone]
         gone.update([seq - 1] if seq else merged[-1:])
+        if merged:
+            facts = range(merged[-1], place)
+            gone.update(at for at in facts if _is_told_by(number, entries[at]))
     return (entry for place, entry in enumerate(entries) if place not in gone)
+
+
+def _is_told_by(number: str, entry: Entry) -> bool:
+    """What the customer of a merged ticket told; a review is of this ticket's own answer."""
+    return entry.type == EventType.COMMENT and entry.data.get("passed_from") == number
 
 
 def _with_merged(run: Run, entry: Entry) -> Run:

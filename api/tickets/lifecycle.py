@@ -123,6 +123,8 @@ _RUNNING = (
     _T.CORRECT, _T.URGE, _T.RECUSE,
 )  # fmt: skip
 _ENDED = (*_ALWAYS, _T.ASSESS, _T.REOPEN, _T.SPLIT)
+# What a customer says or is told by the number of a merged ticket happens at the one that it went into, whose state decides.
+PASSED_ON = (_T.COMMENT, _T.CONTACT, _T.URGE, _T.REVIEW, _T.WITHDRAW)
 
 _ALLOWED: Mapping[State, tuple[EventType, ...]] = {
     _S.NEW: (_T.ACCEPT, _T.REJECT, *_RUNNING),
@@ -136,7 +138,7 @@ _ALLOWED: Mapping[State, tuple[EventType, ...]] = {
     _S.WITHDRAWN: _ENDED,
     # Whoever does not agree that it is no complaint has it looked at again.
     _S.REJECTED_NOT_COMPLAINT: (_T.REVIEW, *_ENDED),
-    _S.MERGED: _ALWAYS,
+    _S.MERGED: PASSED_ON,
 }
 
 # Where these lead from wherever they are allowed; the others leave the state, or need a look at what they tell (`after`).
@@ -222,6 +224,8 @@ def after(state: State, event: EventType, told: Mapping[str, Any], outcome: str 
     `told` is what the thread tells of it, `outcome` what the ticket was last answered with. `handed_over` in it says that
     another unit has to accept a running ticket first; `into` that it ended in another one, `restored` that it left it again.
     """
+    if state is _S.MERGED and event in PASSED_ON:
+        return state
     if event in _LEADS_TO:
         return _LEADS_TO[event]
     if event is _T.CLOSE:

@@ -6,14 +6,17 @@ not go into a third (there are no chains), so what belongs together is always on
 
 from typing import Any
 
+from sqlalchemy import Connection
+
 from api.core.clock import rfc3339
 from api.core.errors import ApiError
 from api.core.models import AnyRow
 from api.core.redaction import scrub
 from api.tickets import repository
 from api.tickets.errors import EventInvalidError
-from api.tickets.lifecycle import OPEN_STATES, WAITING_STATES, EventType, State, moments, state_of
+from api.tickets.lifecycle import OPEN_STATES, PASSED_ON, WAITING_STATES, EventType, State, moments, state_of
 from api.tickets.links import repository as links
+from api.tickets.notices import repository as notices
 from api.tickets.numbers import normal_number
 from api.tickets.schemas import EventIn, RecusedIn, TicketIn
 from api.tickets.step import Effect, Step, needed_reason
@@ -37,11 +40,13 @@ class SplitRefusedError(ApiError):
     status, code = 409, "split_refused"
 
 
-def also_concerned(event: EventIn) -> str | None:
-    """The other ticket of an event: whoever applies it locks both in the order of their numbers, so that A into B and B
-    into A at the same moment wait for each other and do not block each other.
+def concerned(connection: Connection, ticket_no: str, event: EventIn) -> set[str]:
+    """All tickets that an event may change: whoever applies it locks them in the order of their numbers, so that A into B and
+    B into A at the same moment wait for each other and do not block each other.
     """
-    return normal_number(event.into or event.ticket_no or "")
+    other = normal_number(event.into or event.ticket_no or "")
+    family = links.family(connection, ticket_no) if event.type in PASSED_ON else {ticket_no}
+    return family | ({other} if other else set())
 
 
 def merge(step: Step) -> Effect:
@@ -72,14 +77,39 @@ def merge(step: Step) -> Effect:
 
 def split(step: Step) -> Effect:
     """A merged ticket (`ticket_no`) goes on where it was; a joined repeat (`entry`) becomes a ticket of its own."""
-    reason = needed_reason(step, "拆出")
+    reason, parent = needed_reason(step, "拆出"), step.ticket
     if (step.event.ticket_no is None) == (step.event.entry is None):
         raise EventInvalidError("请给出要拆出的工单号（ticket_no），或者经过的序号（entry），二选一。")
     if step.event.ticket_no is not None:
-        told: dict[str, Any] = {"ticket_no": _restored(step, reason)}
+        number = normal_number(step.event.ticket_no) or ""
+        child = repository.find(step.connection, number, lock=True, seen_by=step.by)
+        if child is None or child.parent_ticket != parent.ticket_no or child.state != State.MERGED:
+            raise SplitRefusedError("这张工单没有并入本工单，请核对工单号。")
+        told = _restored(step, parent, child, reason)
     else:
         told = _taken_out(step, step.event.entry or 0)
-    return {"repeat_count": max(0, step.ticket.repeat_count - 1)}, {**told, "reason": reason}
+    return {"repeat_count": max(0, parent.repeat_count - 1)}, {**told, "reason": reason}
+
+
+def let_go(step: Step, parent: AnyRow, child: AnyRow, reason: str) -> None:
+    """Splits off what another customer's withdrawal must not end, or must not be ended with."""
+    told = {**_restored(step, parent, child, reason), "reason": reason}
+    changes = {"repeat_count": max(0, parent.repeat_count - 1), "updated_at": step.now}
+    step.tickets.enter(step.connection, parent, EventType.SPLIT, changes, told, by=step.by, now=step.now)
+
+
+def tell_unit(step: Step, ticket: AnyRow, text: str) -> None:
+    notices.add(
+        step.connection,
+        kind="withdrawn",
+        text=text,
+        level=2,
+        unique_key=f"withdrawn:{ticket.ticket_no}:{step.ticket.ticket_no}:{step.ticket.version}",
+        now=step.now,
+        ticket_no=ticket.ticket_no,
+        to_unit=ticket.route,
+        restricted_to=ticket.route if ticket.restricted else None,
+    )
 
 
 def _target(step: Step) -> AnyRow:
@@ -96,16 +126,17 @@ def _target(step: Step) -> AnyRow:
     return into
 
 
-def _restored(step: Step, reason: str) -> str:
-    """The state that the merged ticket had; its clock follows from its own thread and has run on since its receipt."""
-    connection, parent = step.connection, step.ticket.ticket_no
-    child = repository.find(connection, normal_number(step.event.ticket_no or "") or "", lock=True, seen_by=step.by)
-    if child is None or child.parent_ticket != parent or child.state != State.MERGED:
-        raise SplitRefusedError("这张工单没有并入本工单，请核对工单号。")
+def _restored(step: Step, into: AnyRow, child: AnyRow, reason: str) -> dict[str, Any]:
+    """The state that the merged ticket had; its clock follows from its own thread and has run on since its receipt.
+
+    How heated its customer has been since then counts from now on.
+    """
+    connection, parent = step.connection, into.ticket_no
     thread = repository.events_of(connection, child.ticket_no)
     merged = max(place for place, entry in enumerate(thread) if entry.data.get("into") == parent)
     state = state_of(thread[:merged])
     changes = {**moments(child, state, step.now), "state": state, "parent_ticket": None, "updated_at": step.now}
+    changes["level_peak"] = max(child.level_peak, *(entry.data.get("level") or 0 for entry in thread))
     if state in WAITING_STATES:
         changes["awaited"] = [entry.data["reason"] for entry in thread[:merged] if entry.type == EventType.WAIT][-1]
     told = {"from": parent, "restored": state, "reason": reason}
@@ -113,7 +144,7 @@ def _restored(step: Step, reason: str) -> str:
     entries = repository.events_of(connection, parent)
     promised = [entry.data.get("promises") or [] for entry in entries if entry.data.get("from") == child.ticket_no]
     repository.return_promises(connection, promised[-1] if promised else [], parent, child.ticket_no)
-    return str(child.ticket_no)
+    return {"ticket_no": child.ticket_no}
 
 
 def _taken_out(step: Step, seq: int) -> dict[str, Any]:

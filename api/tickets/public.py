@@ -4,11 +4,12 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Request
 from pydantic_core import to_json
-from sqlalchemy import Connection, Row
+from sqlalchemy import Connection
 from starlette.responses import Response
 
 from api.core.context import client_address
 from api.core.errors import RateLimitedError
+from api.core.models import AnyRow
 from api.core.principals import find_principal
 from api.core.redaction import restore
 from api.core.security import Role
@@ -16,6 +17,7 @@ from api.tickets import repository, views
 from api.tickets.access import check_tail
 from api.tickets.endpoints import service
 from api.tickets.errors import PublicTicketNotFoundError
+from api.tickets.links.repository import living
 from api.tickets.numbers import normal_number
 from api.tickets.outputs import ProgressOut
 
@@ -42,7 +44,7 @@ async def read_progress(
     shown = number or ticket_no[:40]
     await _limit(request, shown, conversation_id if by_bot else None)
 
-    def read(connection: Connection) -> Row[object]:
+    def read(connection: Connection) -> tuple[AnyRow, AnyRow | None]:
         tail = phone_tail
         if by_bot and conversation_id is not None:
             tail = restore(tail, tickets.values_of(connection, conversation_id))
@@ -53,14 +55,14 @@ async def read_progress(
             check_tail(row.phone if row else None, tail)
         if row is None:
             raise PublicTicketNotFoundError
-        return row
+        return row, living(connection, number)
 
     try:
-        row = await tickets.ctx.db.read(read)
+        row, there = await tickets.ctx.db.read(read)
     except PublicTicketNotFoundError:
         await tickets.ctx.redis.allow(f"tail:{shown}", limit=_TRIES, seconds=_TRIES_SECONDS)
         raise
-    return Response(to_json(views.public(row, tickets.ctx.clock.now())), media_type="application/json")
+    return Response(to_json(views.public(row, tickets.ctx.clock.now(), there)), media_type="application/json")
 
 
 async def _limit(request: Request, number: str, conversation_id: str | None) -> None:

@@ -3,7 +3,8 @@
 from collections.abc import Callable, Mapping
 
 from api.core.redaction import scrub
-from api.tickets import repository
+from api.tickets import merging, repository
+from api.tickets.access import same_customer
 from api.tickets.errors import EventInvalidError
 from api.tickets.lifecycle import EventType, PromiseKind
 from api.tickets.step import Effect, Step, needed_reason
@@ -60,8 +61,17 @@ def _reopen(step: Step) -> Effect:
 
 
 def _withdraw(step: Step) -> Effect:
-    """The procedure ends the day the withdrawal is received (3号令第十五条)."""
-    return {}, {"reason": step.event.reason}
+    """The procedure ends the day the withdrawal is received (3号令第十五条); what other customers said goes on by itself."""
+    connection, ticket, count = step.connection, step.ticket, step.ticket.repeat_count
+    for row in repository.merged_into(connection, ticket.ticket_no):
+        child = step.tickets.existing(connection, row.ticket_no)
+        if same_customer(child, step.heard or ticket):
+            continue
+        merging.let_go(step, ticket, child, "并入的工单由客户撤回")
+        text = f"{ticket.ticket_no} 已由客户撤回；并入的 {child.ticket_no} 是另一位客户的反映，已恢复单独办理。"
+        merging.tell_unit(step, child, text)
+        count = max(0, count - 1)
+    return {"repeat_count": count}, {"reason": step.event.reason}
 
 
 EFFECTS: Mapping[EventType, Callable[[Step], Effect]] = {

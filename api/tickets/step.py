@@ -25,6 +25,8 @@ class Step:
     event: EventIn
     by: Principal
     now: datetime
+    # The merged ticket by whose number this came; `ticket` is then the one that it went into.
+    heard: AnyRow | None = None
     # What was said in the customer's window on the way.
     said: list[Event] = field(default_factory=list)
 
@@ -47,7 +49,7 @@ def needed_reason(step: Step, what: str) -> str:
 
 def as_kept(step: Step, text: str) -> str:
     """The text as it may be kept; the bot passes on a customer's words with placeholders."""
-    text = scrub(text)
-    if step.by.role is Role.INTERNAL and step.ticket.conversation_id:
-        return restore(text, step.tickets.values_of(step.connection, step.ticket.conversation_id))
+    text, talk = scrub(text), (step.heard or step.ticket).conversation_id
+    if step.by.role is Role.INTERNAL and talk:
+        return restore(text, step.tickets.values_of(step.connection, talk))
     return text

@@ -8,7 +8,7 @@ from api.core.clock import BEIJING, rfc3339
 from api.core.models import AnyRow
 from api.core.redaction import masked_phone
 from api.core.security import Principal
-from api.tickets.access import may_handle
+from api.tickets.access import may_handle, same_customer
 from api.tickets.clocks import Clock
 from api.tickets.lifecycle import LABELS, RUNNING_STATES, State, allowed_events, may
 from api.tickets.schemas import wire
@@ -212,35 +212,44 @@ def plain_state(row: AnyRow) -> str:
     return _PLAIN_FOR.get((row.nature, state)) or _PLAIN[state].format(what=row.nature, awaited=awaited)
 
 
-def public(row: AnyRow, now: datetime) -> dict[str, Any]:
-    """Plain words and the next date; nothing that was told, and no name of anybody."""
-    state = State(row.state)
+def public(row: AnyRow, now: datetime, living: AnyRow | None = None) -> dict[str, Any]:
+    """Plain words and the next date; nothing that was told, and no name of anybody.
+
+    `living`: the ticket itself, or the one that it was merged into, whose state and dates it shares; what is awaited there
+    of another customer is not asked of this one.
+    """
+    there = living or row
+    state, text, awaited = State(there.state), plain_state(there), there.awaited
+    if there.ticket_no != row.ticket_no:
+        if state is State.WAITING_CUSTOMER and not same_customer(row, there):
+            state, text, awaited = State.INVESTIGATING, _PLAIN[State.INVESTIGATING].format(what=row.nature), None
+        text = f"您的这次反映已并入相关工单一起办理。{text}"
     next_date, kind = None, None
     if state in RUNNING_STATES:
-        contacted = row.first_contact_at is not None
-        next_date, kind = (row.due_at, "decision") if contacted else (row.first_contact_due_at, "first_contact")
+        contacted = there.first_contact_at is not None
+        next_date, kind = (there.due_at, "decision") if contacted else (there.first_contact_due_at, "first_contact")
     return wire(
         {
             "ticket_no": row.ticket_no,
             "nature": row.nature,
             "state": state,
             "state_label": LABELS[state],
-            "state_text": plain_state(row),
+            "state_text": text,
             "created_at": row.created_at,
-            "days": days_since_receipt(row, now),
+            "days": _days(row, there.closed_at or now),
             "next_date": next_date,
             "next_kind": kind,
-            "due_at": row.due_at if state in RUNNING_STATES else None,
-            "extended_days": row.extended_days,
-            "extension_reason": row.extension_reason,
-            "urged_count": row.urged_count,
+            "due_at": there.due_at if state in RUNNING_STATES else None,
+            "extended_days": there.extended_days,
+            "extension_reason": there.extension_reason,
+            "urged_count": there.urged_count,
             "parent_ticket": row.parent_ticket,
-            "awaited": row.awaited if state is State.WAITING_CUSTOMER else None,
-            "withdrawn_at": row.withdrawn_at,
+            "awaited": awaited if state is State.WAITING_CUSTOMER else None,
+            "withdrawn_at": there.withdrawn_at,
         }
     )
 
 
-def days_since_receipt(row: AnyRow, now: datetime) -> int:
-    """The day of receipt is the first; the count stops when the case ends."""
-    return int(((row.closed_at or now).astimezone(BEIJING).date() - row.created_at.date()).days) + 1
+def _days(row: AnyRow, until: datetime) -> int:
+    """The day of receipt is the first."""
+    return int((until.astimezone(BEIJING).date() - row.created_at.date()).days) + 1

@@ -48,7 +48,7 @@ wait customer            .    Wc   Wc   .    .    .    .    .    .    .    .
 wait third_party         .    Wt   Wt   .    .    .    .    .    .    .    .
 resume                   .    .    .    I    I    .    .    .    .    .    .
 comment                  N    A    I    Wc   Wt   P    Cr   Ce   X    R    M
-contact                  N    A    I    Wc   Wt   P    .    .    .    .    .
+contact                  N    A    I    Wc   Wt   P    .    .    .    .    M
 extend                   N    A    I    Wc   Wt   .    .    .    .    .    .
 classify                 N    A    I    Wc   Wt   .    .    .    .    .    .
 assess                   N    A    I    Wc   Wt   P    Cr   Ce   X    R    .
@@ -58,14 +58,14 @@ close 解释               .    .    .    .    .    Ce   .    .    .    .    .
 close 无依据             .    .    .    .    .    Ce   .    .    .    .    .
 not_complaint            R    R    R    R    R    .    .    .    .    .    .
 reopen                   .    .    .    .    .    A    A    A    A    A    .
-withdraw                 X    X    X    X    X    X    .    .    .    .    .
+withdraw                 X    X    X    X    X    X    .    .    .    .    M
 merge into               M    M    M    M    M    .    .    .    .    .    .
 merge from               N    A    I    Wc   Wt   .    .    .    .    .    .
 split                    N    A    I    Wc   Wt   P    Cr   Ce   X    R    .
 correct                  N    A    I    Wc   Wt   P    .    .    .    .    .
 correct unit             N    N    N    N    N    P    .    .    .    .    .
-urge                     N    A    I    Wc   Wt   .    .    .    .    .    .
-review                   .    .    .    .    .    A    A    A    .    A    .
+urge                     N    A    I    Wc   Wt   .    .    .    .    .    M
+review                   .    .    .    .    .    A    A    A    .    A    M
 recuse                   N    A    I    Wc   Wt   P    .    .    .    .    .
 recuse unit              N    N    N    N    N    P    .    .    .    .    .
 """

@@ -29,7 +29,8 @@ from api.tickets.evidence.errors import (
 from api.tickets.evidence.receiving import Received, Receiving
 from api.tickets.evidence.schemas import sender_item, thread_item
 from api.tickets.evidence.upkeep import Upkeep
-from api.tickets.lifecycle import OPEN_STATES, EventType, PromiseKind, State
+from api.tickets.lifecycle import OPEN_STATES, EventType, PromiseKind
+from api.tickets.links.repository import living
 from api.tickets.numbers import normal_number
 from api.tickets.service import Tickets
 from contract.evidence import MEGABYTE
@@ -37,7 +38,6 @@ from contract.evidence import MEGABYTE
 CUSTOMER = "customer"
 # What customers do themselves stands in the thread as the bot's, like what they say.
 _FOR_CUSTOMER = Principal(id="internal", name="对话机器人", role=Role.INTERNAL)
-_LONGEST_CHAIN = 10  # tickets merged into tickets; more is a ring that should not be there
 
 _SAFE_HEADERS = {
     "X-Content-Type-Options": "nosniff",
@@ -181,7 +181,7 @@ class Evidence:
             raise AttachmentNotFoundError
         rows = [found[one] for one in wanted]
         fresh = [row for row in rows if row.sent_at is None]
-        ticket = _living(connection, ticket_no or tickets_sql.newest_of(connection, conversation_id))
+        ticket = living(connection, ticket_no or tickets_sql.newest_of(connection, conversation_id), lock=True)
         if fresh:
             number = None if ticket is None else ticket.ticket_no
             repository.sent(connection, [row.id for row in fresh], now, number)
@@ -191,7 +191,7 @@ class Evidence:
 
     def adopt(self, connection: Connection, conversation_id: str, ticket_no: str, now: datetime) -> None:
         """A conversation got its ticket: what was said while that was being decided goes there, too."""
-        ticket = _living(connection, ticket_no)
+        ticket = living(connection, ticket_no, lock=True)
         if ticket is not None and (rows := repository.adopt(connection, conversation_id, ticket.ticket_no)):
             self._tell(connection, ticket, rows, by=_FOR_CUSTOMER, from_customer=True, now=now)
 
@@ -270,13 +270,3 @@ async def _rest(first: bytes, chunks: Iterator[bytes]) -> AsyncIterator[bytes]:
             yield chunk
     finally:
         await asyncio.to_thread(chunks.close)  # type: ignore[attr-defined]  # a generator; closes its file or connection
-
-
-def _living(connection: Connection, ticket_no: str | None) -> AnyRow | None:
-    """The ticket, or the one that it was merged into."""
-    for _ in range(_LONGEST_CHAIN):
-        ticket = tickets_sql.find(connection, ticket_no, lock=True) if ticket_no else None
-        if ticket is None or ticket.state != State.MERGED or ticket.parent_ticket is None:
-            return ticket
-        ticket_no = ticket.parent_ticket
-    return None

@@ -9,7 +9,8 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from api.core.models import AnyRow
 from api.core.security import Principal
-from api.tickets.lifecycle import OPEN_STATES
+from api.tickets import repository
+from api.tickets.lifecycle import OPEN_STATES, State
 from api.tickets.links.models import ticket_links, ticket_talks
 from api.tickets.models import is_one_of, tickets
 from api.tickets.repository import visible_to
@@ -17,6 +18,7 @@ from api.tickets.similarity import Reason
 
 _CANDIDATES = 20  # open tickets of one customer that are looked at, newest first; each story has to be decrypted
 _SHOWN = 50
+_LONGEST_CHAIN = 10  # tickets merged into tickets; merging makes no chains, and more is a ring that should not be there
 
 _t = tickets.c
 _l = ticket_links.c
@@ -70,6 +72,24 @@ def candidates(
         for row in connection.execute(statement, {**also, "key": key})
     }
     return sorted(found.values(), key=lambda row: -row.id)[:_CANDIDATES]
+
+
+def living(connection: Connection, ticket_no: str | None, *, lock: bool = False) -> AnyRow | None:
+    """The ticket, or the one that it was merged into."""
+    for _ in range(_LONGEST_CHAIN):
+        ticket = repository.find(connection, ticket_no, lock=lock) if ticket_no else None
+        if ticket is None or ticket.state != State.MERGED or ticket.parent_ticket is None:
+            return ticket
+        ticket_no = ticket.parent_ticket
+    return None
+
+
+def family(connection: Connection, ticket_no: str) -> set[str]:
+    """Its number, that of the ticket it was merged into, and of everything that went into either."""
+    parents = select(_t.parent_ticket).where(_t.ticket_no == ticket_no, _t.state == State.MERGED)
+    heads = [ticket_no, *connection.execute(parents).scalars()]
+    children = select(_t.ticket_no).where(_t.parent_ticket.in_(heads), _t.state == State.MERGED)
+    return {*heads, *connection.execute(children).scalars()}
 
 
 def link(

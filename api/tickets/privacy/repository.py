@@ -28,7 +28,7 @@ _PLAIN: dict[str, Any] = {
 # Codes, counts and dates: what a ticket's state and clocks are derived from (lifecycle.state_of, clocks.py); all else goes.
 _KEPT = frozenset(
     "outcome for into handed_over policy days due_at clock_restarted level count promise_met validity complexity route"
-    " copied from_customer merged from received extended_days restored ticket_no entry".split()
+    " copied from_customer merged from received extended_days restored ticket_no entry passed_to passed_from".split()
 )
 
 _t, _e, _c = tickets.c, ticket_events.c, consents.c
@@ -77,8 +77,9 @@ def merged_without_phone(connection: Connection, numbers: Collection[str]) -> li
 
 
 def told_to_customer(connection: Connection, ticket_no: str) -> list[AnyRow]:
+    """Without what came by the number of a merged ticket, which tells it to whoever said it."""
     statement = select(ticket_events).where(_e.ticket_no == ticket_no, _e.audience == "customer").order_by(_e.id)
-    return list(connection.execute(statement))
+    return [row for row in connection.execute(statement) if "passed_from" not in row.data]
 
 
 def from_customer(connection: Connection, ticket_no: str) -> list[AnyRow]:
@@ -86,7 +87,8 @@ def from_customer(connection: Connection, ticket_no: str) -> list[AnyRow]:
     rows = connection.execute(
         select(ticket_events).where(_e.ticket_no == ticket_no, _e.audience == "staff").order_by(_e.id)
     )
-    return [row for row in rows if row.data.get("from_customer") or row.data.get("narrative_raw")]
+    theirs = [row for row in rows if row.data.get("from_customer") or row.data.get("narrative_raw")]
+    return [row for row in theirs if "passed_from" not in row.data]
 
 
 def readers_of(connection: Connection, ticket_no: str) -> list[AnyRow]:
@@ -164,9 +166,11 @@ def anonymise(connection: Connection, ticket: AnyRow, now: datetime) -> None:
     if ticket.branch is None:
         values["branch_name"] = None  # in the customer's words
     connection.execute(update(tickets).where(_t.ticket_no == ticket.ticket_no).values(values))
-    for row in connection.execute(select(_e.id, _e.data).where(_e.ticket_no == ticket.ticket_no)).all():
-        kept = {name: value for name, value in row.data.items() if name in _KEPT}
-        connection.execute(update(ticket_events).where(_e.id == row.id).values(data=kept))
+    _empty_thread(connection, ticket.ticket_no)
+    passed_to = select(_t.id, _t.ticket_no).where(_t.ticket_no == ticket.parent_ticket)
+    for parent in connection.execute(passed_to).all():
+        _empty_thread(connection, parent.ticket_no, passed_from=ticket.ticket_no)
+        search.rebuild(connection, parent.id)
     add_last_word(connection, ticket, ERASED, now)
     mine = promises.c.ticket_no == ticket.ticket_no
     connection.execute(update(promises).where(mine).values(_emptied(promises)))
@@ -176,6 +180,15 @@ def anonymise(connection: Connection, ticket: AnyRow, now: datetime) -> None:
     related = or_(ticket_links.c.ticket_no == ticket.ticket_no, ticket_links.c.other_no == ticket.ticket_no)
     connection.execute(delete(ticket_links).where(related))
     connection.execute(delete(ticket_talks).where(ticket_talks.c.ticket_no == ticket.ticket_no))
+
+
+def _empty_thread(connection: Connection, ticket_no: str, passed_from: str | None = None) -> None:
+    """All of it, or what came by the number of a merged ticket."""
+    for row in connection.execute(select(_e.id, _e.data).where(_e.ticket_no == ticket_no)).all():
+        if passed_from is not None and row.data.get("passed_from") != passed_from:
+            continue
+        kept = {name: value for name, value in row.data.items() if name in _KEPT}
+        connection.execute(update(ticket_events).where(_e.id == row.id).values(data=kept))
 
 
 def _emptied(table: Table) -> dict[str, Any]:
