@@ -15,6 +15,7 @@ from api.tickets import handing, joining, merging, repository, stages, terms
 from api.tickets.errors import EventInvalidError
 from api.tickets.lifecycle import OPEN_STATES, EventType, PromiseKind
 from api.tickets.promises import Promise
+from api.tickets.recusal import by_office, named_units
 from api.tickets.schemas import CORRECTABLE, TELLABLE, TicketIn
 from api.tickets.step import Effect, Step, as_kept, needed_text
 
@@ -116,8 +117,13 @@ def _reclassified(step: Step, changes: dict[str, Any]) -> dict[str, Any]:
     ticket, tickets = step.ticket, step.tickets
     matter = {name: changes.get(name, getattr(ticket, name)) for name in (*_CLASS, "branch")}
     found: dict[str, Any] = {"restricted": tickets.is_restricted(matter, ticket.level_peak, step.now)}
+    entries, office = (
+        repository.events_of(step.connection, ticket.ticket_no),
+        by_office(tickets.playbook, ticket, step.now),
+    )
+    named = named_units(entries, ticket, office)
     flow, out = tickets.route_of(
-        step.connection, matter, ticket.level_peak, step.now, persons=ticket.recused_persons, units=ticket.recused_units
+        step.connection, matter, ticket.level_peak, step.now, persons=ticket.recused_persons, units=named
     )
     found["recused_units"] = flow["recused_units"]
     if ticket.owner in out.persons:

@@ -10,10 +10,11 @@ from typing import Any
 from api.core.errors import ApiError
 from api.tickets import repository
 from api.tickets.access import serves_all
+from api.tickets.accounts import repository as staff
 from api.tickets.errors import EventInvalidError
 from api.tickets.lifecycle import EventType
 from api.tickets.notices import repository as notices
-from api.tickets.recusal import aside_of, by_turns, check_handler, stand_aside
+from api.tickets.recusal import aside_of, by_office, by_turns, check_handler, named_units, stand_aside
 from api.tickets.step import Effect, Step, needed_reason
 
 
@@ -89,7 +90,7 @@ def _assign(step: Step) -> Effect:
 
 def _check_known(step: Step, unit: str) -> None:
     """A unit of the playbook, or one that somebody belongs to: in any other nobody would ever find the ticket."""
-    known = {*step.tickets.playbook.routing.units, *repository.units_of_staff(step.connection)}
+    known = {*step.tickets.playbook.routing.units, *staff.units_of_staff(step.connection)}
     if unit not in known:
         raise EventInvalidError(
             f"没有“{unit}”这个部门；可以转派给：{'、'.join(sorted(known))}。", details={"known": sorted(known)}
@@ -101,7 +102,7 @@ def _check_owner(step: Step, unit: str) -> None:
     owner, by = step.event.owner, step.by
     if owner in (None, step.ticket.owner) or serves_all(by):
         return
-    named = repository.members(step.connection, persons={str(owner)}, units=frozenset())
+    named = staff.members(step.connection, persons={str(owner)}, units=frozenset())
     theirs = set(by.units) if owner == by.id else {of for _, units in named for of in units}
     if theirs and unit not in theirs:
         raise EventInvalidError(
@@ -117,7 +118,26 @@ def _recuse(step: Step) -> Effect:
     changes, told = stand_aside(
         step.tickets.playbook, step.connection, step.ticket, persons=persons, units=units, now=step.now
     )
-    return changes, {**told, "reason": reason}
+    # Also where it stood aside by the cause before: a correction of that does not end what was named.
+    return changes, {**told, "units": units or None, "reason": reason}
+
+
+def _unrecuse(step: Step) -> Effect:
+    """What was named by mistake is taken back; who stands aside by the cause does so until that is corrected."""
+    event, ticket, reason = step.event, step.ticket, needed_reason(step, "解除回避")
+    if event.person is None and event.unit is None:
+        raise EventInvalidError("请给出不用再回避的人（person，用户名）或部门（unit）。")
+    if event.person is not None and event.person not in ticket.recused_persons:
+        raise EventInvalidError(f"{event.person} 没有列在回避的人里。", details={"recused": ticket.recused_persons})
+    office = by_office(step.tickets.playbook, ticket, step.now)
+    named = named_units(repository.events_of(step.connection, ticket.ticket_no), ticket, office)
+    if event.unit is not None and event.unit not in named:
+        why = "是按原因回避的；原因登记错了，请更正（correct）原因" if event.unit in office else "没有列在回避的部门里"
+        raise EventInvalidError(f"{event.unit}{why}。", details={"recused": ticket.recused_units})
+    left = [unit for unit in ticket.recused_units if unit != event.unit or unit in office]
+    changes = {"recused_units": left, "recused_persons": [one for one in ticket.recused_persons if one != event.person]}
+    persons, units = ([one] if one else None for one in (event.person, event.unit))
+    return changes, {"persons": persons, "units": units, "reason": reason}
 
 
 EFFECTS: Mapping[EventType, Callable[[Step], Effect]] = {
@@ -125,4 +145,5 @@ EFFECTS: Mapping[EventType, Callable[[Step], Effect]] = {
     EventType.REJECT: _reject,
     EventType.ASSIGN: _assign,
     EventType.RECUSE: _recuse,
+    EventType.UNRECUSE: _unrecuse,
 }

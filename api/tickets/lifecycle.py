@@ -92,6 +92,7 @@ class EventType(StrEnum):
     EVIDENCE = "evidence"
     RECOUNT = "recount"
     RECUSE = "recuse"
+    UNRECUSE = "unrecuse"
 
 
 _T, _S = EventType, State
@@ -102,6 +103,7 @@ EVENT_LABELS: Mapping[EventType, str] = {
     _T.CLOSE: "办结", _T.NOT_COMPLAINT: "不按投诉办理", _T.REOPEN: "重新打开", _T.WITHDRAW: "撤回", _T.MERGE: "合并", _T.SPLIT: "拆出",
     _T.CORRECT: "更正", _T.URGE: "催办", _T.REVIEW: "申请核查", _T.RECEIPT: "对方签收", _T.EVIDENCE: "补充材料",
     _T.CLASSIFY: "认定复杂程度", _T.RECOUNT: "重新计算时限", _T.RECUSE: "回避",
+    _T.UNRECUSE: "解除回避",
 }  # fmt: skip
 
 
@@ -120,7 +122,7 @@ class PromiseKind(StrEnum):
 _ALWAYS = (_T.COMMENT,)
 _RUNNING = (
     *_ALWAYS, _T.ASSIGN, _T.CONTACT, _T.EXTEND, _T.CLASSIFY, _T.ASSESS, _T.NOT_COMPLAINT, _T.WITHDRAW, _T.MERGE, _T.SPLIT,
-    _T.CORRECT, _T.URGE, _T.RECUSE,
+    _T.CORRECT, _T.URGE, _T.RECUSE, _T.UNRECUSE,
 )  # fmt: skip
 _ENDED = (*_ALWAYS, _T.ASSESS, _T.REOPEN, _T.SPLIT)
 # What a customer says or is told by the number of a merged ticket happens at the one that it went into, whose state decides.
@@ -132,7 +134,7 @@ _ALLOWED: Mapping[State, tuple[EventType, ...]] = {
     _S.INVESTIGATING: (_T.WAIT, _T.RESOLVE, _T.REJECT, *_RUNNING),
     _S.WAITING_CUSTOMER: (_T.RESUME, _T.RESOLVE, *_RUNNING),
     _S.WAITING_THIRD_PARTY: (_T.RESUME, _T.RESOLVE, *_RUNNING),
-    _S.PROPOSED: (_T.CLOSE, _T.CONTACT, _T.WITHDRAW, _T.CORRECT, _T.RECUSE, _T.REVIEW, *_ENDED),
+    _S.PROPOSED: (_T.CLOSE, _T.CONTACT, _T.WITHDRAW, _T.CORRECT, _T.RECUSE, _T.UNRECUSE, _T.REVIEW, *_ENDED),
     _S.CLOSED_RESOLVED: (_T.REVIEW, *_ENDED),
     _S.CLOSED_EXPLAINED: (_T.REVIEW, *_ENDED),
     _S.WITHDRAWN: _ENDED,
@@ -174,6 +176,7 @@ _ROLES: Mapping[EventType, frozenset[Role]] = {
     _T.REOPEN: _EVERYBODY,
     # Whoever hears that it is about a colleague says so at once.
     _T.RECUSE: _EVERYBODY,
+    _T.UNRECUSE: frozenset({Role.SUPERVISOR, Role.ADMIN}),
     _T.MERGE: _BACK_OFFICE | {Role.INTERNAL},
     _T.CREATE: frozenset(),
     _T.RECEIPT: frozenset(),

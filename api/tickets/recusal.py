@@ -16,7 +16,8 @@ from api.core.models import AnyRow
 from api.core.security import Principal
 from api.tickets import repository
 from api.tickets.access import is_recused
-from api.tickets.lifecycle import EVENT_LABELS, HANDLED_STATES, EventType
+from api.tickets.accounts import repository as staff
+from api.tickets.lifecycle import EVENT_LABELS, HANDLED_STATES, Entry, EventType
 from api.tickets.routing import choose, concern_of, copies, way
 from contract.playbook import Playbook
 
@@ -62,15 +63,39 @@ def aside(connection: Connection, persons: Iterable[str], units: Iterable[str]) 
     persons, units = frozenset(persons), frozenset(units)
     if not persons and not units:
         return Aside(persons, units)
-    theirs = repository.members(connection, persons=persons, units=units)
+    theirs = staff.members(connection, persons=persons, units=units)
     persons |= {name for name, of in theirs if not units.isdisjoint(of)}
     maybe = {unit for _, of in theirs for unit in of} - units
-    left = {unit for name, of in repository.members(connection, units=maybe) if name not in persons for unit in of}
+    left = {unit for name, of in staff.members(connection, units=maybe) if name not in persons for unit in of}
     return Aside(persons, units | (maybe - left))
 
 
 def aside_of(connection: Connection, ticket: AnyRow) -> Aside:
     return aside(connection, ticket.recused_persons, ticket.recused_units)
+
+
+def by_office(playbook: Playbook, ticket: AnyRow, now: datetime) -> tuple[str, ...]:
+    """The units that stand aside by the ticket's cause as it is."""
+    return playbook.routing.recused_units(concern_of(playbook, ticket._asdict(), ticket.level_peak), now.date())
+
+
+def named_units(entries: Iterable[Entry], ticket: AnyRow, office: Iterable[str]) -> list[str]:
+    """Of the units that stand aside those that somebody named, as the thread tells it: they do so whatever the cause is.
+
+    Threads of before that was told do not say whom the filing named; then it was whoever has no other reason (`office`).
+    """
+    named: list[str] = []
+    for entry in entries:
+        match entry.type:
+            case EventType.CREATE:
+                named = list(entry.data.get("named", set(ticket.recused_units) - set(office)))
+            case EventType.MERGE:
+                named += entry.data.get("named") or []
+            case EventType.RECUSE:
+                named += entry.data.get("units") or []
+            case EventType.UNRECUSE:
+                named = [unit for unit in named if unit not in (entry.data.get("units") or [])]
+    return [unit for unit in ticket.recused_units if unit in named]
 
 
 def check_handler(connection: Connection, ticket: AnyRow, *, owner: str | None = None, unit: str | None = None) -> None:

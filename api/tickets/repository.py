@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Iterable, Sequence, Set
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
@@ -30,7 +30,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects import postgresql, sqlite
 
 from api.core import audit
-from api.core.models import AnyRow, counters, staff
+from api.core.models import AnyRow, counters
 from api.core.security import Principal, Role
 from api.tickets.access import is_keeper
 from api.tickets.lifecycle import RUNNING_STATES, PromiseKind, State
@@ -43,7 +43,6 @@ _t = tickets.c
 
 _FEW = 20_000  # tickets that are rather looked up than looked for: 51 of them stand among 2,600 of a million
 _HOT = 3  # from this level on there is an index of its own
-_HANDLING = (Role.HANDLER, Role.SUPERVISOR, Role.ADMIN)
 
 # Not for an ended ticket whose use is restricted (个人信息保护法第四十七条): it is stored, and nothing else.
 IN_USE = or_(_t.processing_restricted_at.is_(None), _t.closed_at.is_(None))
@@ -221,12 +220,6 @@ def keep_rating(connection: Connection, conversation_id: str, rating: dict[str, 
         audit.note(connection, who="customer", action="ticket.rate", subject=ticket_no, now=at)
 
 
-def accounts_named(connection: Connection, name: str) -> list[AnyRow]:
-    """By either name; two people may share the one that is shown."""
-    named = or_(staff.c.username == name, staff.c.display_name == name)
-    return list(connection.execute(select(staff.c.username, staff.c.role, staff.c.active).where(named)))
-
-
 def add_event(connection: Connection, values: dict[str, Any]) -> None:
     connection.execute(_ADD_EVENT, values)
     search.index(connection, values["ticket_no"], search.texts_told(values["data"]))
@@ -235,28 +228,6 @@ def add_event(connection: Connection, values: dict[str, Any]) -> None:
 def events_of(connection: Connection, ticket_no: str) -> list[AnyRow]:
     statement = select(ticket_events).where(ticket_events.c.ticket_no == ticket_no).order_by(ticket_events.c.id)
     return list(connection.execute(statement))
-
-
-def members(connection: Connection, *, persons: Set[str] = frozenset(), units: Set[str]) -> list[tuple[str, set[str]]]:
-    """Active accounts that may handle tickets, by name or of one of these units, each with all units it belongs to."""
-    if not persons and not units:
-        return []
-    listed = cast(staff.c.units, String)
-    named = or_(
-        staff.c.username.in_(persons),
-        staff.c.unit.in_(units),
-        *(listed.contains(json.dumps(unit), autoescape=True) for unit in sorted(units)),
-    )
-    active = select(staff.c.username, staff.c.unit, staff.c.units).where(staff.c.active, staff.c.role.in_(_HANDLING))
-    return [
-        (row.username, {*(row.units or ()), *([row.unit] if row.unit else [])})
-        for row in connection.execute(active.where(named))
-    ]
-
-
-def units_of_staff(connection: Connection) -> set[str]:
-    rows = connection.execute(select(staff.c.unit, staff.c.units).where(staff.c.active)).all()
-    return {unit for row in rows for unit in (row.unit, *(row.units or ())) if unit}
 
 
 def is_about(principal: Principal) -> ColumnElement[bool]:

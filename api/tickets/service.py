@@ -108,11 +108,15 @@ class Tickets:
         found = self._same_matter(connection, values)
         same = _still_open(connection, found.same, sealed=values["restricted"])
         if same is None:
-            ticket_no, told = self._create(connection, values, by, now), joining.answer(None)
+            ticket_no = self._create(connection, values, body.recused.units, by, now)
+            told = joining.answer(None)
             for other_no, reasons in found.related:
                 links.link(connection, ticket_no, other_no, kind="similar", reasons=reasons, now=now)
         else:
-            ticket_no, told = same.ticket_no, joining.answer(self._merge(connection, same, values, by, now))
+            ticket_no, told = (
+                same.ticket_no,
+                joining.answer(self._merge(connection, same, values, body.recused.units, by, now)),
+            )
         if body.conversation_id is not None:
             links.keep_talk(connection, ticket_no, body.conversation_id)
             adopt_evidence(connection, body.conversation_id, self.existing(connection, ticket_no), by, now)
@@ -257,9 +261,11 @@ class Tickets:
         """A repeat that had joined a ticket, as one of its own: received when its entry was made, with the dates of that day."""
         values = self._values(connection, draft, by=by, now=entry.created_at)
         talk = (entry.data.get("filed") or {}).get("conversation_id")
-        return self._create(connection, {**values, "conversation_id": talk}, by, now)
+        return self._create(connection, {**values, "conversation_id": talk}, draft.recused.units, by, now)
 
-    def _create(self, connection: Connection, values: dict[str, Any], by: Principal, now: datetime) -> str:
+    def _create(
+        self, connection: Connection, values: dict[str, Any], named: Iterable[str], by: Principal, now: datetime
+    ) -> str:
         number = repository.next_number(connection, f"ticket:{now:%Y%m%d}")
         ticket_no = ticket_number(now.date(), number)
         told = {
@@ -267,6 +273,7 @@ class Tickets:
             "copied": values["copied"],
             "level": values["level_peak"],
             "policy": self.time.version,
+            "named": list(named),
         }
         values = {**values, "ticket_no": ticket_no}
         repository.add(connection, values)
@@ -278,7 +285,13 @@ class Tickets:
         return ticket_no
 
     def _merge(
-        self, connection: Connection, same: AnyRow, values: dict[str, Any], by: Principal, now: datetime
+        self,
+        connection: Connection,
+        same: AnyRow,
+        values: dict[str, Any],
+        named: Iterable[str],
+        by: Principal,
+        now: datetime,
     ) -> dict[str, Any]:
         """The same matter again, into the open ticket; what its thread tells. Nothing new: the clock runs on unchanged."""
         ticket_no: str = same.ticket_no
@@ -288,6 +301,7 @@ class Tickets:
         wanted = {"callback_wanted": same.callback_wanted or values["callback_wanted"]}
         filed = {name: values[name] for name in _FILED if values[name] is not None}
         told = {"narrative_raw": values["narrative_raw"], "level": values["level_peak"], "filed": filed, **new}
+        told["named"] = list(named) or None
         repository.promise(connection, ticket_no, promised_at_filing(values), now)
         self.enter(connection, same, EventType.MERGE, {**changes, **counted, **wanted}, told, by=by, now=now)
         if new:

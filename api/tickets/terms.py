@@ -7,10 +7,12 @@ from api.core.clock import BEIJING
 from api.core.redaction import scrub
 from api.core.security import Role
 from api.tickets import repository
+from api.tickets.accounts import repository as staff
 from api.tickets.errors import EventInvalidError
 from api.tickets.history import NewEntry
 from api.tickets.lifecycle import EventType, PromiseKind
 from api.tickets.promises import Promise
+from api.tickets.recusal import RecusedError, aside_of
 from api.tickets.step import Effect, Step, needed_reason, needed_text
 from contract.sla import Matter
 
@@ -38,15 +40,27 @@ def _extend(step: Step) -> Effect:
 def _approved(step: Step) -> dict[str, Any]:
     """A supervisor's account, or a senior manager who has none; never whoever asks."""
     name = (step.event.approver or "").strip()
-    accounts = repository.accounts_named(step.connection, name)
+    accounts = staff.accounts_named(step.connection, name)
     if not name or name in (step.by.id, step.by.name) or any(one.username == step.by.id for one in accounts):
         raise EventInvalidError("批准人（approver）不能是申请延期的人自己，请填写批准的上级。")
+    out = aside_of(step.connection, step.ticket)
+    if name in out.persons:
+        raise _aside(name)
     if not accounts:
         return {"approver": name}
     able = [one for one in accounts if one.active and one.role in _APPROVERS]
+    if any(one.username in out.persons for one in able):
+        raise _aside(name)
     if not able:
         raise EventInvalidError(f"{name} 的账号已停用或没有批准延期的权限，请由主管批准。")
     return {"approver": name, "approver_account": able[0].username}
+
+
+def _aside(name: str) -> RecusedError:
+    return RecusedError(
+        f"{name} 是被反映的人，或者属于被反映的部门，按回避要求不能批准延期；请由其他上级批准。",
+        details={"recused": [name]},
+    )
 
 
 def _check_length(step: Step, kept: Mapping[str, Any]) -> None:

@@ -4,6 +4,7 @@ import asyncio
 import json
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import httpx
@@ -11,6 +12,8 @@ import pytest
 
 from api.core.security import Role
 from api.desk.staff import add
+from api.tickets import repository
+from api.tickets.recusal import named_units
 from tests.api.conftest import ROOT, Bridge, Start
 from tests.api.fake_bot import parse_events
 from tests.api.test_staff import code
@@ -347,6 +350,82 @@ async def test_a_matter_that_turns_out_to_be_about_the_branch_leaves_it(bridge: 
     assert (ticket["state"], ticket["route"], ticket["owner"]) == ("new", "人力资源部（服务监督）", None)
     assert ticket["recused_units"] == [BRANCH]
     assert ticket["responsible"] == FALLBACK
+
+
+async def test_who_stands_aside_by_the_cause_does_so_as_long_as_it_is_the_cause(bridge: Bridge) -> None:
+    number = await filed(bridge, cause_l1="C7", recused={"units": ["运营部"]})
+    ticket = await done(bridge, number, "correct", "supervisor", fields={"cause_l1": "C5"})
+    assert ticket["recused_units"] == ["运营部"]
+    assert (await done(bridge, number, "assign", route=BRANCH))["route"] == BRANCH
+
+
+@pytest.mark.parametrize("named", ["filed", "told again", "later"])
+async def test_who_was_named_stands_aside_whatever_the_cause_is(bridge: Bridge, named: str) -> None:
+    about = {"units": [BRANCH]}
+    number = await filed(bridge, cause_l1="C7", **({"recused": about} if named == "filed" else {}))
+    if named == "told again":
+        assert (await bridge.file(cause_l1="C7", recused=about)).json()["merged"]
+    if named == "later":
+        await done(bridge, number, "recuse", unit=BRANCH, reason="说的就是他们")
+    ticket = await done(bridge, number, "correct", "supervisor", fields={"cause_l1": "C5"})
+    assert ticket["recused_units"] == [BRANCH]
+    assert code(await do(bridge, number, "assign", route=BRANCH)) == (409, "recused")
+
+
+async def test_a_thread_that_does_not_say_who_was_named(bridge: Bridge) -> None:
+    """As versions before wrote it: who stands aside for no other reason was named."""
+    number = await filed(bridge, cause_l1="C7", recused={"units": ["运营部"]})
+    context = bridge.app.state.context
+    ticket, entries = await context.db.read(
+        lambda connection: (repository.find(connection, number), repository.events_of(connection, number))
+    )
+    old = [SimpleNamespace(type=one.type, data={k: v for k, v in one.data.items() if k != "named"}) for one in entries]
+    assert named_units(old, ticket, [BRANCH]) == ["运营部"]  # type: ignore[arg-type]
+    assert named_units(entries, ticket, ()) == ["运营部"]
+
+
+async def test_what_was_named_by_mistake_is_taken_back(bridge: Bridge, number: str) -> None:
+    await done(bridge, number, "accept", owner="wang")
+    await done(bridge, number, "recuse", person="zhang", unit="运营部", reason="听错了")
+    for role, status in (("agent", 403), ("handler", 403), ("supervisor", 201)):
+        answer = await do(bridge, number, "unrecuse", role, person="zhang", unit="运营部", reason="听错了，不是他们")
+        assert answer.status_code == status
+    ticket = await read(bridge, number)
+    assert (ticket["recused_persons"], ticket["recused_units"], ticket["state"]) == ([], [], "accepted")
+    last = ticket["events"][-1]
+    assert (last["type"], last["actor"]) == ("unrecuse", "key:supervisor")
+    assert last["data"] == {"persons": ["zhang"], "units": ["运营部"], "reason": "听错了，不是他们"}
+    assert (await done(bridge, number, "assign", owner="zhang", route="运营部"))["owner"] == "zhang"
+    audited = (await bridge.http.get("/v1/audit", headers=bridge.key("auditor"))).json()["entries"]
+    (entry,) = [one for one in audited if one["action"] == "ticket.unrecuse"]
+    assert set(entry["changes"]) >= {"recused_persons", "recused_units"}
+
+
+async def test_taken_back_is_only_what_was_named_with_a_reason_by_somebody_else(bridge: Bridge) -> None:
+    number = await filed(bridge, cause_l1="C7", recused={"persons": ["boss"]})
+    for fields in (
+        {"person": "boss"},
+        {"reason": "x"},
+        {"person": "li", "reason": "x"},
+        {"unit": "运营部", "reason": "x"},
+        {"unit": BRANCH, "reason": "x"},
+    ):
+        assert code(await do(bridge, number, "unrecuse", "supervisor", **fields)) == (422, "event_invalid")
+    boss = await member(bridge, "boss", Role.SUPERVISOR, None)
+    assert code(await does(boss, number, "unrecuse", person="boss", reason="不是我")) == (409, "recused")
+    await boss.aclose()
+
+
+@pytest.mark.parametrize("named", [{"persons": ["boss"]}, {"units": ["运营部"]}, {"persons": ["李经理"]}])
+async def test_those_complained_of_approve_nothing(bridge: Bridge, named: dict[str, list[str]]) -> None:
+    number = await filed(bridge, recused=named)
+    await (await member(bridge, "boss", Role.SUPERVISOR, "运营部")).aclose()
+    who = "李经理" if named == {"persons": ["李经理"]} else "boss"
+    refused = await do(bridge, number, "extend", days=1, reason="调监控", approver=who)
+    assert code(refused) == (409, "recused")
+    assert "请由其他上级批准" in refused.json()["error"]["message"]
+    await (await member(bridge, "chief", Role.SUPERVISOR, None)).aclose()
+    await done(bridge, number, "extend", days=1, reason="调监控", approver="chief")
 
 
 # Sealed

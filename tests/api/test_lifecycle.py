@@ -68,6 +68,7 @@ urge                     N    A    I    Wc   Wt   .    .    .    .    .    M
 review                   .    .    .    .    .    A    A    A    .    A    M
 recuse                   N    A    I    Wc   Wt   P    .    .    .    .    .
 recuse unit              N    N    N    N    N    P    .    .    .    .    .
+unrecuse                 N    A    I    Wc   Wt   P    .    .    .    .    .
 """
 
 
@@ -129,6 +130,7 @@ urge             x     x          x       .       x     x
 review           x     x          x       .       x     x
 reopen           x     x          x       .       x     .
 recuse           x     x          x       .       x     .
+unrecuse         .     x          .       .       x     .
 merge            .     x          x       .       x     x
 split            .     x          x       .       x     .
 assign           .     x          x       .       x     .

@@ -316,7 +316,7 @@ async def test_what_is_kept_is_what_the_thread_says(bridge: Bridge, seed: int) -
         allowed = [
             kind
             for kind in (await read(bridge, number))["allowed_events"]
-            if kind not in ("withdraw", "merge", "split", "recuse")
+            if kind not in ("withdraw", "merge", "split", "recuse", "unrecuse")
         ]
         kind = chance.choice(allowed)
         answer = await do(bridge, number, kind, "admin", **chance.choice(_FIELDS.get(kind, [{}])))

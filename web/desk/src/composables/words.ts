@@ -15,7 +15,7 @@ export const EVENTS: Record<string, string> = {
   create: '立案', created: '立案', merge: '同一事项再次反映', comment: '备注', contact: '联系客户', accept: '受理', reject: '退回',
   assign: '转派', extend: '延期', resolve: '处理结果', close: '办结', reopen: '重新打开', withdraw: '客户撤回', correct: '更正',
   urge: '客户催办', review: '客户申请核查', investigate: '开始核查', wait: '等待', resume: '恢复办理', assess: '认定',
-  not_complaint: '不按投诉办理', classify: '认定复杂程度', recount: '重新计算时限', recuse: '回避', split: '拆出',
+  not_complaint: '不按投诉办理', classify: '认定复杂程度', recount: '重新计算时限', recuse: '回避', unrecuse: '解除回避', split: '拆出',
 }
 
 export const FIELDS: [name: string, label: string][] = [
