@@ -6,6 +6,9 @@ from datetime import UTC, datetime, timedelta, timezone
 # China keeps one time zone without summer time, so a fixed offset is exact and needs no zone database.
 BEIJING = timezone(timedelta(hours=8), "Asia/Shanghai")
 
+# By how much the clocks of two machines may differ. What lies further ahead was set by a clock that was wrong.
+SKEW = timedelta(minutes=1)
+
 
 class Clock:
     """The wall clock, or one that starts at TINGSU_CLOCK (tests and demonstrations only).

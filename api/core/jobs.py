@@ -18,7 +18,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import Connection, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
-from api.core.clock import BEIJING
+from api.core.clock import BEIJING, SKEW
 from api.core.db import Database
 from api.core.errors import ApiError
 from api.core.logging import describe, get_logger
@@ -33,7 +33,7 @@ Work = Callable[[], Awaitable[None]]
 _LOOK = 30.0  # seconds between looks whether a daily job is due
 _LEASE = 60.0  # seconds; renewed three times as often while the work goes on
 _AFTER_FAILURE = 300.0  # seconds at most until a failed job is tried again
-_SKEW = 60.0  # seconds that the clocks of two machines may differ; what lies further ahead was set by a wrong clock
+_SKEW = SKEW.total_seconds()
 
 
 @dataclass(frozen=True, slots=True)

@@ -80,7 +80,7 @@ async def _by_key(ctx: Context, key: str) -> Principal | None:
         return None
     if row.revoked_at is not None or (row.expires_at is not None and row.expires_at <= now):
         return None
-    if row.used_at is None or now - row.used_at > _USED_EVERY:
+    if row.used_at is None or abs(now - row.used_at) > _USED_EVERY:
         used = update(api_keys).where(api_keys.c.id == row.id).values(used_at=now)
         await ctx.db.write(lambda connection: connection.execute(used))
     scopes = frozenset(row.scopes) if row.scopes else None

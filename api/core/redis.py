@@ -123,7 +123,8 @@ class Redis:
         if self.client is None:
             return set()
         try:
-            members = await self.client.zrangebyscore(f"{self.prefix}presence", time.time() - _PRESENCE, "+inf")
+            now = time.time()
+            members = await self.client.zrangebyscore(f"{self.prefix}presence", now - _PRESENCE, now + _PRESENCE)
         except (RedisError, OSError):
             self._failed("presence")
             return set()

@@ -30,16 +30,17 @@ async def find_session(ctx: Context, token: str, *, touch: bool) -> Principal | 
     """None for one that never was, has ended, or has been idle or open too long."""
     now, hashed = ctx.clock.now(), hash_token(token)
     row = await ctx.db.read(lambda connection: connection.execute(_FIND, {"token": hashed}).one_or_none())
-    if row is None or now - row.created_at > ctx.settings.session_longest:
+    if row is None or abs(now - row.created_at) > ctx.settings.session_longest:
         return None
+    # Either way: by a clock that was hours ahead, an idle session would stay open for as long.
     seen = row.seen_at
-    if now - seen > ctx.settings.session_idle:
+    if abs(now - seen) > ctx.settings.session_idle:
         seen = await ctx.redis.session_seen(hashed) or seen
-    if now - seen > ctx.settings.session_idle:
+    if abs(now - seen) > ctx.settings.session_idle:
         return None
     if touch:
         await ctx.redis.see_session(hashed, now, ctx.settings.session_idle)
-    if touch and now - row.seen_at > _TOUCH_EVERY:
+    if touch and abs(now - row.seen_at) > _TOUCH_EVERY:
         statement = update(staff_sessions).where(_s.token_hash == hashed).values(seen_at=now)
         await ctx.db.write(lambda connection: connection.execute(statement))
     return Principal(

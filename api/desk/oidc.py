@@ -129,7 +129,7 @@ async def _took_up(ctx: Context, kept: str, state: str) -> AnyRow:
     taken = delete(oidc_logins).where(oidc_logins.c.state_hash == hash_token(state))
     columns = (oidc_logins.c.nonce, oidc_logins.c.verifier, oidc_logins.c.created_at)
     row = await ctx.db.write(lambda connection: connection.execute(taken.returning(*columns)).one_or_none())
-    if row is None or ctx.clock.now() - row.created_at > _PATIENCE:
+    if row is None or abs(ctx.clock.now() - row.created_at) > _PATIENCE:
         raise OidcRefusedError
     return row
 

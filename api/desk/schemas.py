@@ -10,6 +10,7 @@ from api.core.models import AnyRow
 from api.core.scopes import Scope
 from api.core.security import STAFF_ROLES, Principal, Role
 from api.core.sessions import units_of
+from api.desk.staff import locked_until
 from contract.base import Frozen, Moment
 
 
@@ -98,7 +99,7 @@ def shown(principal: Principal) -> StaffOut:
 def account_out(row: AnyRow, now: datetime) -> dict[str, Any]:
     """The account as administrators see it; never its password."""
     units = units_of(row)
-    locked = row.locked_until if row.locked_until is not None and row.locked_until > now else None
+    locked = locked_until(row, now)
     return {
         "username": row.username,
         "display_name": row.display_name,

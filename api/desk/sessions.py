@@ -80,7 +80,7 @@ async def login(request: Request, response: Response, body: LoginIn) -> StaffOut
 async def _refuse_guessing(ctx: Context, account: AnyRow | None, keys: dict[str, int], *, trusted: bool) -> None:
     """Names that do not exist are refused like those that do."""
     now = ctx.clock.now()
-    if account is not None and not trusted and account.locked_until is not None and account.locked_until > now:
+    if account is not None and not trusted and accounts.locked_until(account, now) is not None:
         raise RateLimitedError(_WINDOW)
     for key, limit in keys.items():
         if await ctx.redis.used_up(key, limit=limit, seconds=_WINDOW):

@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy import Connection, insert, select, update
 
 from api.core import audit
+from api.core.clock import SKEW
 from api.core.errors import InvalidError
 from api.core.models import AnyRow, staff
 from api.core.security import Role, hash_password, password_matches
@@ -138,7 +139,7 @@ def guessed_wrong(connection: Connection, username: str, now: datetime) -> bool:
     account = find(connection, username, lock=True)
     if account is None:
         return False
-    fresh = account.failing_since is None or now - account.failing_since > WINDOW
+    fresh = account.failing_since is None or abs(now - account.failing_since) > WINDOW
     failures = 1 if fresh else account.failures + 1
     values: dict[str, Any] = {"failures": failures, "failing_since": now if fresh else account.failing_since}
     locked = failures >= GUESSES
@@ -149,6 +150,12 @@ def guessed_wrong(connection: Connection, username: str, now: datetime) -> bool:
         connection, who=username, action="staff.locked" if locked else "staff.wrong_password", subject=username, now=now
     )
     return locked
+
+
+def locked_until(account: AnyRow, now: datetime) -> datetime | None:
+    """None when it is not locked, or was by a clock that was ahead."""
+    until: datetime | None = account.locked_until
+    return until if until is not None and now < until <= now + WINDOW + SKEW else None
 
 
 def logged_in(connection: Connection, account: AnyRow, now: datetime, how: str) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 
 from sqlalchemy import Connection, bindparam, func, insert, or_, select, update
 
+from api.core.clock import SKEW
 from api.core.models import AnyRow, counters
 from api.core.redaction import begins_with_number, ends_in_number, scrub_split
 from api.core.security import new_id
@@ -26,6 +27,8 @@ from api.dialogue.schemas import Accepted, Incoming, StoredMessage, Turn
 
 # Longer than a call's deadline with its margin; each attempt renews it.
 LEASE_SECONDS = 15.0
+LONGEST_RETRY = 20.0  # seconds; more or less by a fifth
+_SKEW = SKEW.total_seconds()
 BRANCHES = "branches_version"
 MESSAGES_PAGE = 500  # of 60 KB at the most: what one answer may weigh
 
@@ -76,8 +79,8 @@ _DUE = (
     select(_c.id)
     .where(
         _c.processed_seq < _c.customer_seq,
-        _c.retry_at <= bindparam("now"),
-        or_(_c.claim_until.is_(None), _c.claim_until < bindparam("now")),
+        or_(_c.retry_at <= bindparam("now"), _c.retry_at > bindparam("retry_ahead")),
+        or_(_c.claim_until.is_(None), _c.claim_until < bindparam("now"), _c.claim_until > bindparam("claim_ahead")),
         _c.owner.in_(BOT_ANSWERS),
     )
     .order_by(_c.retry_at)
@@ -108,7 +111,7 @@ def accept(connection: Connection, conversation_id: str, incoming: Incoming, *, 
         "updated_at": incoming.now,
         "open_choices": open_choices,
     }
-    if row.owner not in BOT_ANSWERS or (row.claim_until or 0) > time.time():
+    if row.owner not in BOT_ANSWERS or _is_claimed(row):
         connection.execute(_CHANGE, values)
         return Accepted(seq, stored, None)
     turn = _next_turn(connection, conversation_id, row, upto=seq, newest=stored)
@@ -190,11 +193,16 @@ def claim(connection: Connection, conversation_id: str) -> Turn | None:
     row = connection.execute(_CONVERSATION, {"id": conversation_id}).one_or_none()
     if row is None or row.owner not in BOT_ANSWERS or row.processed_seq >= row.customer_seq:
         return None
-    if (row.claim_until or 0) > time.time():
+    if _is_claimed(row):
         return None
     turn = _next_turn(connection, conversation_id, row, upto=row.customer_seq)
     take(connection, turn)
     return turn
+
+
+def _is_claimed(row: AnyRow) -> bool:
+    """Not by a claim of a clock that was hours ahead."""
+    return row.claim_until is not None and 0 < row.claim_until - time.time() <= LEASE_SECONDS + _SKEW
 
 
 def take(connection: Connection, turn: Turn) -> None:
@@ -227,7 +235,9 @@ def forget_claims(connection: Connection) -> None:
 
 
 def due(connection: Connection, limit: int) -> list[str]:
-    return list(connection.execute(_DUE, {"now": time.time(), "limit": limit}).scalars())
+    now = time.time()
+    ahead = {"retry_ahead": now + LONGEST_RETRY + _SKEW, "claim_ahead": now + LEASE_SECONDS + _SKEW}
+    return list(connection.execute(_DUE, {"now": now, "limit": limit, **ahead}).scalars())
 
 
 def keep_values(connection: Connection, conversation_id: str, vault: dict[str, str]) -> None:

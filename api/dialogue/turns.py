@@ -28,7 +28,6 @@ from contract.turn import TurnAnswer, TurnRequest
 logger = get_logger("dialogue")
 
 _FIRST_RETRY = 0.5  # seconds; a restarting bot is back within a few
-_LONGEST_RETRY = 20.0
 _ATTEMPTS_BEFORE_HUMAN = 5
 _SWEEP = 0.5
 _SWEEP_AT_ONCE = 50
@@ -224,7 +223,8 @@ class Turns:
         """Hands the same messages to the sweeper, with back-off; a database that is down makes the claim run out."""
         self._metrics.turns.labels("failed").inc()
         attempts, now = turn.attempts + 1, self._clock.now()
-        pause = min(_LONGEST_RETRY, _FIRST_RETRY * 2 ** min(turn.attempts, 10)) * random.uniform(0.8, 1.2)  # noqa: S311
+        longest = repository.LONGEST_RETRY
+        pause = min(longest, _FIRST_RETRY * 2 ** min(turn.attempts, 10)) * random.uniform(0.8, 1.2)  # noqa: S311
         before_notice = (self.notice_after - (now - turn.arrived)).total_seconds()
         if before_notice > 0:
             pause = min(pause, before_notice + 0.05)  # the attempt that also tells the customer must not come late

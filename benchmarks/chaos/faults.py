@@ -132,9 +132,14 @@ def _receiver_in(mood: str) -> Callable[[World, random.Random], Awaitable[None]]
 
 async def _clock_jumps(world: World, chance: random.Random) -> None:
     """The wall clock of the running bridge, back and forth; in the end it is right again."""
-    world.offset.write_text(str(chance.choice((-_DAY, -_HOUR, _HOUR, 3 * _DAY))))
+    world.offset.write_text(str(chance.choice((-_DAY, -8 * _HOUR, -_HOUR, _HOUR, 8 * _HOUR, 3 * _DAY))))
     await asyncio.sleep(chance.uniform(0.5, 1.5))
     world.offset.write_text("0")
+
+
+async def _clock_jumps_while_it_fails(world: World, chance: random.Random) -> None:
+    """What is put off by the wrong clock must not wait for as long as that was ahead."""
+    await asyncio.gather(_receiver_in("wrong")(world, chance), _clock_jumps(world, chance))
 
 
 async def _all_at_once(world: World, chance: random.Random) -> None:
@@ -155,5 +160,6 @@ FAULTS = (
     Fault("receiver slow", _receiver_in("slow")),
     Fault("receiver wrong", _receiver_in("wrong")),
     Fault("clock jumps", _clock_jumps),
+    Fault("clock jumps, receiver wrong", _clock_jumps_while_it_fails),
     Fault("redis, receiver and bridge together", _all_at_once),
 )

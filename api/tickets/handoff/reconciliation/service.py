@@ -71,7 +71,7 @@ class Reconciler:
         for entry in report.lost:
             report.healed += _tell(connection, entry)
         for webhook, which in report.short:
-            report.healed += webhooks.enqueue_missing(connection, webhook, which, self.now)
+            report.healed += webhooks.enqueue_missing(connection, webhook, which)
         values = {"since": report.since, "until": report.until, "missing": report.missing, "healed": report.healed}
         number = repository.keep(connection, {**values, "created_at": self.now, "report": report.parts})
         if report.missing:

@@ -17,6 +17,7 @@ from pydantic_core import to_json
 from sqlalchemy import Connection
 
 from api.core.bus import Event
+from api.core.clock import SKEW
 from api.core.context import Context
 from api.core.errors import ApiError
 from api.core.logging import describe, get_logger
@@ -50,6 +51,7 @@ class Courier:
         self._me = new_id()
         self._lease = timedelta(seconds=_LEASE * ctx.settings.webhook_timeout + 10)
         self._queues: dict[str, _Queue] = {}
+        self._set_right_at: datetime | None = None
         self.sender = Sender(ctx.settings)
 
     async def start(self) -> None:
@@ -68,6 +70,7 @@ class Courier:
     async def look(self) -> None:
         """Wakes the queue of every webhook with something to do."""
         now = self._ctx.clock.now()
+        await self._set_right(now)
         for row in await self._ctx.db.read(lambda connection: repository.due_webhooks(connection, now)):
             if (queue := self._queues.get(row.id)) is not None:
                 queue.more.set()
@@ -75,6 +78,12 @@ class Courier:
                 queue = self._queues[row.id] = _Queue()
                 queue.task = asyncio.create_task(self._serve(row.id, queue.more))
                 queue.task.add_done_callback(partial(self._ended, row.id))
+
+    async def _set_right(self, now: datetime) -> None:
+        """At the start, when the clock has been set back, and every minute, because another machine's may have been wrong."""
+        if self._set_right_at is None or not self._set_right_at <= now < self._set_right_at + SKEW:
+            await self._ctx.db.write(lambda connection: repository.set_right(connection, now, self._lease))
+            self._set_right_at = now
 
     def _ended(self, webhook_id: str, task: asyncio.Task[None]) -> None:
         del self._queues[webhook_id]

@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Select, and_, exists, func, insert, literal, or_, select, true, update
 from sqlalchemy.dialects import postgresql, sqlite
 
+from api.core.clock import SKEW
 from api.core.models import AnyRow
 from api.tickets.handoff import repository as events
 from api.tickets.handoff.models import outbox
@@ -66,7 +67,10 @@ def remove(connection: Connection, webhook_id: str, now: datetime) -> None:
 
 
 def enqueue(connection: Connection, rows: Sequence[AnyRow], now: datetime) -> bool:
-    """For events with new positions (`handoff.repository.give_positions`): a delivery to each webhook that they pass to."""
+    """For events with new positions (`handoff.repository.give_positions`): a delivery to each webhook that they pass to.
+
+    What is to be sent at once has been due since it happened, so that any later moment belongs to a try that failed.
+    """
     found = every(connection)
     values = [_delivery(webhook.id, row, now) for webhook in found for row in rows if sieve_of(webhook).passes(row)]
     if values:
@@ -83,7 +87,7 @@ def _delivery(webhook_id: str, row: AnyRow, now: datetime) -> dict[str, Any]:
         "happened_at": row.created_at,
         "state": "pending",
         "attempts": 0,
-        "next_at": now,
+        "next_at": min(row.created_at, now),
     }
 
 
@@ -123,6 +127,17 @@ def _due(now: datetime) -> list[ColumnElement[bool]]:
     return [_d.state == "pending", _d.next_at <= now, or_(_d.lease_until.is_(None), _d.lease_until <= now)]
 
 
+def set_right(connection: Connection, now: datetime, lease: timedelta) -> None:
+    """What a clock that was ahead has put off until it would have come so far by itself: it is due, or over, now."""
+    ahead = or_(_d.tried_at > now + SKEW, _d.happened_at > now + SKEW)
+    put_off = (_d.state == "pending", _d.next_at > now, ahead)
+    connection.execute(update(deliveries).where(*put_off).values(next_at=now))
+    held = (_d.state == "pending", _d.lease_until > now + lease + SKEW)
+    connection.execute(update(deliveries).where(*held).values(lease_by=None, lease_until=None))
+    paused = _w.resume_at > now + timedelta(seconds=_LONGEST_PAUSE) + SKEW
+    connection.execute(update(webhooks).where(paused).values(resume_at=None))
+
+
 def give_up_leases(connection: Connection, by: str | None = None) -> None:
     """Those of one process that ends; without `by` everybody's, when SQLite says that there is no other process."""
     mine = _d.lease_until.is_not(None) if by is None else _d.lease_by == by
@@ -144,12 +159,12 @@ def delivered(connection: Connection, delivery: AnyRow, *, by: str, status: int 
     done = {"state": "delivered", "delivered_at": now, "last_error": None}
     if not _end(connection, delivery, by, {**done, "last_status": status, "tried_at": now}):
         return
-    _hurry(connection, delivery, now, and_(_d.ticket_no == delivery.ticket_no, _d.attempts == 0))
+    _hurry(connection, delivery, and_(_d.ticket_no == delivery.ticket_no, _d.attempts == 0))
     failures = connection.execute(select(_w.failures).where(_w.id == delivery.webhook_id)).scalar_one()
     if failures:
         change(connection, delivery.webhook_id, {"failures": 0, "resume_at": None})
     if failures >= _OUTAGE:
-        _hurry(connection, delivery, now, true())
+        _hurry(connection, delivery, true())
 
 
 def failed(connection: Connection, delivery: AnyRow, *, by: str, result: Result, now: datetime) -> bool:
@@ -163,7 +178,7 @@ def failed(connection: Connection, delivery: AnyRow, *, by: str, result: Result,
             _d.webhook_id == delivery.webhook_id,
             _d.ticket_no == delivery.ticket_no,
             _d.state == "pending",
-            _d.next_at < result.next_at,
+            or_(_d.next_at < result.next_at, _d.attempts == 0),
         )
         connection.execute(update(deliveries).where(*followers).values(next_at=result.next_at))
     if result.pause is not None:
@@ -189,9 +204,9 @@ def _end(connection: Connection, delivery: AnyRow, by: str, values: dict[str, An
     return connection.execute(update(deliveries).where(*mine).values(ended)).rowcount > 0
 
 
-def _hurry(connection: Connection, delivery: AnyRow, now: datetime, which: ColumnElement[bool]) -> None:
-    waiting = (_d.webhook_id == delivery.webhook_id, _d.state == "pending", _d.next_at > now, which)
-    connection.execute(update(deliveries).where(*waiting).values(next_at=now))
+def _hurry(connection: Connection, delivery: AnyRow, which: ColumnElement[bool]) -> None:
+    waiting = (_d.webhook_id == delivery.webhook_id, _d.state == "pending", _d.next_at > _d.happened_at, which)
+    connection.execute(update(deliveries).where(*waiting).values(next_at=_d.happened_at))
 
 
 def _count_outage(connection: Connection, webhook_id: str, pause: float, now: datetime) -> None:
@@ -244,7 +259,7 @@ class Which:
     delivered: bool = False
 
 
-def replay(connection: Connection, webhook: AnyRow, which: Which, now: datetime) -> int:
+def replay(connection: Connection, webhook: AnyRow, which: Which) -> int:
     """Dead letters (and what was delivered, if wished) wait again under their old ids; of a time also what never was sent."""
     states = ["dead", "withheld", *(["delivered"] if which.delivered or which.event_id else [])]
     o = outbox.c
@@ -253,17 +268,17 @@ def replay(connection: Connection, webhook: AnyRow, which: Which, now: datetime)
     mine = [_d.webhook_id == webhook.id, _d.state.in_(states), allowed, *_when(_d.happened_at, which)]
     if which.event_id is not None:
         mine.append(_d.event_id == which.event_id)
-    again = {"state": "pending", "attempts": 0, "next_at": now, "delivered_at": None, "last_error": None}
+    again = {"state": "pending", "attempts": 0, "next_at": _d.happened_at, "delivered_at": None, "last_error": None}
     count = connection.execute(update(deliveries).where(*mine).values(again)).rowcount
     if which.event_id is None and which.since is None:
         return count
-    return count + enqueue_missing(connection, webhook, which, now)
+    return count + enqueue_missing(connection, webhook, which)
 
 
-def enqueue_missing(connection: Connection, webhook: AnyRow, which: Which, now: datetime) -> int:
+def enqueue_missing(connection: Connection, webhook: AnyRow, which: Which) -> int:
     """Deliveries for the events that pass to a webhook and have none; two processes at once make one."""
     columns = ["webhook_id", "event_id", "ticket_no", "position", "happened_at", "state", "attempts", "next_at"]
-    o, start = outbox.c, (literal("pending"), literal(0), literal(now, _d.next_at.type))
+    o, start = outbox.c, (literal("pending"), literal(0), outbox.c.created_at)
     missing = _missing(
         select(literal(webhook.id), o.event_id, o.ticket_no, o.position, o.created_at, *start), webhook, which
     )

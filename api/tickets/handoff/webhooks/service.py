@@ -110,10 +110,10 @@ class Webhooks:
 
     async def replay(self, webhook_id: str, body: ReplayIn, by: Principal) -> int:
         """How many deliveries wait again."""
-        now, which = self.ctx.clock.now(), Which(**body.model_dump())
+        which = Which(**body.model_dump())
 
         def write(connection: Connection) -> int:
-            count = repository.replay(connection, _existing(connection, webhook_id), which, now)
+            count = repository.replay(connection, _existing(connection, webhook_id), which)
             self._trace(connection, by, "replay", webhook_id, {**body.model_dump(), "count": count})
             return count
 
