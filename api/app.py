@@ -16,6 +16,7 @@ from api.channels.web import attachments
 from api.channels.web import endpoints as web_channel
 from api.conversations import endpoints as conversations
 from api.conversations.personal import PersonalTalks
+from api.conversations.repository import may_read
 from api.core import health
 from api.core.addresses import Addresses, WrittenOut
 from api.core.bus import Bus
@@ -107,7 +108,14 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     time = Timekeeper(playbook, WorkCalendar(playbook.calendar))
     columns = Columns(playbook.export, playbook.taxonomy)
     app.state.tickets = Tickets(
-        ctx, playbook, time, columns, repository.values_of, ask_rating=partial(say, asks="satisfaction"), say=say
+        ctx,
+        playbook,
+        time,
+        columns,
+        repository.values_of,
+        may_read=may_read,
+        ask_rating=partial(say, asks="satisfaction"),
+        say=say,
     )
     app.state.handoff = HandOff(ctx)
     app.state.webhooks = Webhooks(ctx, app.state.handoff.courier)

@@ -9,6 +9,7 @@ from sqlalchemy import ColumnElement, Connection, case, delete, func, insert, or
 
 from api.conversations.models import satisfaction
 from api.core.models import AnyRow
+from api.core.scopes import Scope
 from api.core.security import Principal, Role
 from api.dialogue.models import alerts, conversations
 from api.tickets.links.models import ticket_talks
@@ -112,7 +113,12 @@ def belongs_to(*which: ColumnElement[bool]) -> ColumnElement[bool]:
 
 def may_read(connection: Connection, reader: Principal, conversation_id: str) -> bool:
     """False also when there is no such conversation."""
-    known = reader.role in READERS and connection.execute(select(_c.id).where(_c.id == conversation_id)).first()
+    limited = reader.scopes is not None and Scope.CONVERSATIONS_READ not in reader.scopes
+    known = (
+        reader.role in READERS
+        and not limited
+        and connection.execute(select(_c.id).where(_c.id == conversation_id)).first()
+    )
     return bool(known) and not hidden_from(connection, reader, [conversation_id])
 
 

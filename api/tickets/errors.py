@@ -1,6 +1,6 @@
 """Refusals of the ticket room that belong to no single step."""
 
-from api.core.errors import ApiError, InvalidError
+from api.core.errors import ApiError, ContradictionError, InvalidError
 
 
 class TicketNotFoundError(ApiError):
@@ -19,6 +19,12 @@ class IdempotencyKeyRequiredError(InvalidError):
     """Without a key a repeated call would file twice."""
 
     code, message = "idempotency_key_required", "请在 Idempotency-Key 请求头中给出唯一的键（1 到 255 个字符）。"
+
+
+class ConversationUnknownError(ContradictionError):
+    """No such conversation, or the caller may not read it: the answer is the same."""
+
+    code, message = "conversation_unknown", "找不到这次对话，或者您不能看它；请核对 conversation_id，或者不填。"
 
 
 class IdempotencyConflictError(ApiError):

@@ -5,7 +5,7 @@ they came (3号令). A restart gives the bank more time, so in doubt nothing is 
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
@@ -94,12 +94,20 @@ class Found:
     related: list[tuple[str, tuple[Reason, ...]]]
 
 
-def found(rows: Iterable[Any], told: Mapping[str, Any], phones: Iterable[str]) -> Found:
-    """`rows`: open tickets of the customer, the newest first; of several alike the newest is joined."""
+def found(rows: Iterable[Any], told: Mapping[str, Any], phones: Iterable[str], apart: Set[str] = frozenset()) -> Found:
+    """`rows`: open tickets of the customer, the newest first; of several alike the newest is joined, but none of `apart`."""
     new = matter(told, phones)
     likenesses = [(row.ticket_no, compare(_known(row), new)) for row in rows]
-    same = [(number, likeness) for number, likeness in likenesses if likeness.verdict is Verdict.JOIN]
-    related = [(number, likeness.reasons) for number, likeness in likenesses if likeness.verdict is Verdict.RELATED]
+    same = [
+        (number, likeness)
+        for number, likeness in likenesses
+        if likeness.verdict is Verdict.JOIN and number not in apart
+    ]
+    related = [
+        (number, likeness.reasons)
+        for number, likeness in likenesses
+        if likeness.verdict is Verdict.RELATED or (likeness.verdict is Verdict.JOIN and number in apart)
+    ]
     best = max(same, key=lambda pair: pair[1].points, default=(None, None))
     return Found(best[0], related)
 

@@ -13,14 +13,14 @@ from api.core.bus import Event
 from api.core.context import Context
 from api.core.models import AnyRow
 from api.core.redaction import card_tail, plain_phone, restore_all, scrub
-from api.core.security import SYSTEM, Principal
+from api.core.security import SYSTEM, Principal, Role
 from api.core.sse import sse
 from api.tickets import joining, repository
 from api.tickets.columns import Columns
-from api.tickets.errors import IdempotencyConflictError
+from api.tickets.errors import ConversationUnknownError, IdempotencyConflictError
 from api.tickets.history import NewEntry
 from api.tickets.joining import Found
-from api.tickets.lifecycle import OPEN_STATES, RUNNING_STATES, EventType, State, after, moments
+from api.tickets.lifecycle import RUNNING_STATES, EventType, State, after, moments
 from api.tickets.links import repository as links
 from api.tickets.notices import repository as notices
 from api.tickets.numbers import ticket_number
@@ -44,6 +44,8 @@ _SUMMARY = 120  # characters; one line on the desk
 
 # Gives the values behind a conversation's placeholders; set by the app, because this room does not know that one.
 ValuesOf = Callable[[Connection, str], dict[str, str]]
+# Whether somebody may read a conversation.
+MayRead = Callable[[Connection, Principal, str], bool]
 # Says something in a conversation; the event for whoever watches, None when it is closed or gone.
 Say = Callable[[Connection, str, str, datetime], Event | None]
 
@@ -67,6 +69,7 @@ class Tickets:
     time: Timekeeper
     columns: Columns
     values_of: ValuesOf
+    may_read: MayRead
     ask_rating: Say
     say: Say
 
@@ -103,10 +106,11 @@ class Tickets:
                 raise IdempotencyConflictError(details={"ticket_no": known.ticket_no})
             ticket = self.existing(connection, known.ticket_no)
             return Filed(ticket, replayed=True, merged=known.merged, told=joining.answer(known.told))
+        self._check_conversation(connection, body.conversation_id, by)
         now = self.ctx.clock.now()
         values = self._values(connection, body, by=by, now=now)
-        found = self._same_matter(connection, values)
-        same = _still_open(connection, found.same, sealed=values["restricted"])
+        found = self._same_matter(connection, values, by)
+        same = links.joinable(connection, found.same, by, sealed=values["restricted"]) if found.same else None
         if same is None:
             ticket_no = self._create(connection, values, body.recused.units, by, now)
             told = joining.answer(None)
@@ -124,6 +128,13 @@ class Tickets:
         repository.keep_key(connection, {**used, "merged": same is not None, "told": told, "created_at": now})
         return Filed(self.existing(connection, ticket_no), replayed=False, merged=same is not None, told=told)
 
+    def _check_conversation(self, connection: Connection, conversation_id: str | None, by: Principal) -> None:
+        """A ticket takes a conversation's evidence, and shows what is said there to those who see it."""
+        if conversation_id is None or by.role is Role.INTERNAL:
+            return
+        if not self.may_read(connection, by, conversation_id):
+            raise ConversationUnknownError
+
     @staticmethod
     def existing(connection: Connection, ticket_no: str) -> AnyRow:
         found = repository.find(connection, ticket_no)
@@ -134,7 +145,7 @@ class Tickets:
     def _values(self, connection: Connection, body: TicketIn, *, by: Principal, now: datetime) -> dict[str, Any]:
         """The row, with placeholders put back and full card or identity numbers masked."""
         draft = body.model_dump()
-        if body.conversation_id is not None:
+        if body.conversation_id is not None and by.role is Role.INTERNAL:  # nobody else is ever given a placeholder
             vault = self.values_of(connection, body.conversation_id)
             draft = dict(restore_all(draft, vault))  # type: ignore[call-overload]  # a dict stays a dict
             if not (draft["card_tail"] or "").isdigit():
@@ -244,8 +255,10 @@ class Tickets:
             "restricted": self.is_restricted(draft, draft["level_peak"], now),
         }
 
-    def _same_matter(self, connection: Connection, values: dict[str, Any]) -> Found:
-        """Whoever gave no phone and has no conversation cannot be recognised again."""
+    def _same_matter(self, connection: Connection, values: dict[str, Any], by: Principal) -> Found:
+        """Whoever gave no phone and has no conversation cannot be recognised again. What `by` may not join is only linked:
+        those who may see both find it, and whoever is complained of neither hears of the ticket nor writes into it.
+        """
         phones = self.ctx.cipher.blind_indexes(values["phone"]) if values["phone"] else ()
         talk: str | None = values["conversation_id"]
         if not phones and not talk:
@@ -253,7 +266,8 @@ class Tickets:
         links.one_at_a_time(connection, phones, talk)
         natures = joining.joinable(values["nature"])
         rows = links.candidates(connection, phones, talk, natures=natures, sealed=values["restricted"])
-        return joining.found(rows, values, phones)
+        apart = links.closed_to(connection, [row.ticket_no for row in rows], by)
+        return joining.found(rows, values, phones, apart)
 
     def file_apart(
         self, connection: Connection, draft: TicketIn, entry: AnyRow, *, by: Principal, now: datetime
@@ -396,9 +410,3 @@ class Tickets:
         )
         if row["level_peak"] > ticket.level_peak:
             self._rise(connection, self.existing(connection, ticket.ticket_no), ticket.level_peak, now)
-
-
-def _still_open(connection: Connection, ticket_no: str | None, *, sealed: bool) -> AnyRow | None:
-    """The ticket to join, locked; None when it ended or was sealed since it was found."""
-    row = repository.find(connection, ticket_no, lock=True) if ticket_no else None
-    return row if row is not None and row.state in OPEN_STATES and row.restricted == sealed else None

@@ -4,16 +4,29 @@ import hashlib
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import Connection, and_, bindparam, case, func, insert, literal_column, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    and_,
+    bindparam,
+    case,
+    func,
+    insert,
+    literal_column,
+    not_,
+    or_,
+    select,
+    update,
+)
 from sqlalchemy.dialects import postgresql, sqlite
 
 from api.core.models import AnyRow
-from api.core.security import Principal
+from api.core.security import Principal, Role
 from api.tickets import repository
 from api.tickets.lifecycle import OPEN_STATES, State
 from api.tickets.links.models import ticket_links, ticket_talks
 from api.tickets.models import is_one_of, tickets
-from api.tickets.repository import visible_to
+from api.tickets.repository import is_about, visible_to
 from api.tickets.similarity import Reason
 
 _CANDIDATES = 20  # open tickets of one customer that are looked at, newest first; each story has to be decrypted
@@ -90,6 +103,24 @@ def family(connection: Connection, ticket_no: str) -> set[str]:
     heads = [ticket_no, *connection.execute(parents).scalars()]
     children = select(_t.ticket_no).where(_t.parent_ticket.in_(heads), _t.state == State.MERGED)
     return {*heads, *connection.execute(children).scalars()}
+
+
+def closed_to(connection: Connection, numbers: Sequence[str], by: Principal) -> set[str]:
+    """Those that this caller may not write into by filing: unseen, or about the caller. The bot files for customers."""
+    if by.role is Role.INTERNAL or not numbers:
+        return set()
+    open_to = select(_t.ticket_no).where(_t.ticket_no.in_(numbers), *_open_to(by))
+    return set(numbers).difference(connection.execute(open_to).scalars())
+
+
+def joinable(connection: Connection, ticket_no: str, by: Principal, *, sealed: bool) -> AnyRow | None:
+    """The ticket that was found, locked; None when it ended, was sealed or is closed to the caller by now."""
+    still = (_t.ticket_no == ticket_no, is_one_of(OPEN_STATES), _t.restricted == sealed, *_open_to(by))
+    return connection.execute(select(tickets).where(*still).with_for_update()).one_or_none()
+
+
+def _open_to(by: Principal) -> list[ColumnElement[bool]]:
+    return [] if by.role is Role.INTERNAL else [visible_to(by), not_(is_about(by))]
 
 
 def link(
