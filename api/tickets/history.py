@@ -161,11 +161,11 @@ def is_void(state: State) -> bool:
 
 
 def contacted_at(history: History) -> datetime | None:
-    """When somebody first spoke to the customer; whoever asks for a review had been given an answer."""
+    """When somebody first spoke to the customer; whoever asks for a review, or tells more then, had been given an answer."""
     for entry in history.entries:
         if entry.type == EventType.CONTACT:
             return entry.created_at
-        if entry.type == EventType.REVIEW:
+        if entry.type == EventType.REVIEW or entry.data.get("clock_restarted"):
             before = decided([step for step in history.course if step[0] < entry.created_at])
             if before is not None and not is_void(before[1]):
                 return before[0]

@@ -229,6 +229,8 @@ def after(state: State, event: EventType, told: Mapping[str, Any], outcome: str 
     """
     if state is _S.MERGED and event in PASSED_ON:
         return state
+    if state is _S.PROPOSED and told.get("clock_restarted"):
+        return _S.ACCEPTED  # new facts: the answer did not know them
     if event in _LEADS_TO:
         return _LEADS_TO[event]
     if event is _T.CLOSE:

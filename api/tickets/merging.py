@@ -14,7 +14,7 @@ from api.core.models import AnyRow
 from api.core.redaction import scrub
 from api.tickets import repository
 from api.tickets.errors import EventInvalidError
-from api.tickets.lifecycle import OPEN_STATES, PASSED_ON, WAITING_STATES, EventType, State, moments, state_of
+from api.tickets.lifecycle import PASSED_ON, RUNNING_STATES, WAITING_STATES, EventType, State, moments, state_of
 from api.tickets.links import repository as links
 from api.tickets.notices import repository as notices
 from api.tickets.numbers import normal_number
@@ -117,8 +117,8 @@ def _target(step: Step) -> AnyRow:
     into = repository.find(step.connection, normal_number(step.event.into or "") or "", lock=True, seen_by=step.by)
     if into is None or into.ticket_no == ticket.ticket_no:
         raise EventInvalidError("请给出要并入的另一张工单号（into）。")
-    if into.state not in OPEN_STATES:
-        raise MergeRefusedError("要并入的工单已经结束，请选一张办理中的工单。")
+    if into.state not in RUNNING_STATES:
+        raise MergeRefusedError("要并入的工单已经答复或结束，请选一张办理中的工单，否则这张工单没有人答复。")
     if into.restricted != ticket.restricted:
         raise EventInvalidError("保密的工单不能和不保密的合并：那样会让不该知道的人知道。")
     if repository.merged_into(step.connection, ticket.ticket_no):

@@ -198,7 +198,9 @@ class Tickets:
     ) -> tuple[dict[str, Any], dict[str, Any]]:
         """What changes in the ticket, and what the thread tells of it; `more` is new beside joining.FACTS.
 
-        New facts start the decision clock again while the decision is still owed (3号令).
+        New facts start the decision clock again inside its term (3号令): what was missed before they came stays missed. An
+        answer that did not know them decides nothing about them: an answered ticket is accepted again, as after a review,
+        so that whoever has the file owes that decision, too, and nobody closes it over the customer's head.
         """
         changes = joining.filled(ticket, values)
         changes["missing_fields"] = joining.still_missing(ticket.missing_fields, changes)
@@ -206,9 +208,14 @@ class Tickets:
         if not new:
             return changes, {}
         told: dict[str, Any] = {"new_facts": new, "facts": joining.told_of(new, values)}
-        if ticket.state in RUNNING_STATES:
+        answered = ticket.state == State.PROPOSED
+        if answered or (ticket.state in RUNNING_STATES and now <= ticket.due_at):
             told |= self.restart(connection, ticket, EventType.COMMENT, now)
             changes["extension_reason"] = None
+        if answered:
+            state = after(State.PROPOSED, EventType.COMMENT, told)
+            changes |= {**moments(ticket, state, now), "state": state}
+            changes["first_contact_at"] = ticket.first_contact_at or ticket.resolved_at
         return changes, told
 
     def restart(self, connection: Connection, ticket: AnyRow, kind: EventType, now: datetime) -> dict[str, Any]:

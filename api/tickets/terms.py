@@ -25,6 +25,8 @@ def _extend(step: Step) -> Effect:
     event, ticket = step.event, step.ticket
     if event.days is None or event.approver is None:
         raise EventInvalidError("延期需要天数（days）、理由（reason）和批准人（approver）。")
+    if ticket.due_at < step.now:
+        raise EventInvalidError("答复时限已过，不能再延期；请尽快答复客户（resolve），并说明迟延的原因。")
     told: dict[str, Any] = {"days": event.days, "reason": needed_reason(step, "延期"), **_approved(step)}
     kept = _kept(step, told)
     _check_length(step, kept)
@@ -91,7 +93,7 @@ def _notice_sent(step: Step) -> bool:
 
 
 def _classify(step: Step) -> Effect:
-    """事实清楚、争议简单 or 复杂: by the back office, and in time; afterwards only an approval helps."""
+    """事实清楚、争议简单 or 复杂: by the back office, and in time; what was missed stays missed."""
     wanted, ticket = step.event.complexity, step.ticket
     if wanted is None:
         raise EventInvalidError("请给出复杂程度（complexity）：simple 简单，complex 复杂。")
@@ -99,7 +101,7 @@ def _classify(step: Step) -> Effect:
     if wanted == ticket.complexity:
         raise EventInvalidError(f"这张工单已经认定为{_COMPLEXITIES[wanted]}。")
     if ticket.due_at < step.now:
-        raise EventInvalidError("答复时限已过，不能再改复杂程度；确需更多时间请申请延期（extend）。")
+        raise EventInvalidError("答复时限已过，不能再改复杂程度；请尽快答复客户（resolve），并说明迟延的原因。")
     told: dict[str, Any] = {"complexity": wanted, "reason": reason}
     return {"complexity": wanted}, {**told, "due_at": {"from": ticket.due_at, "to": _kept(step, told)["due_at"]}}
 

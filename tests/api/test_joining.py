@@ -9,6 +9,7 @@ import pytest
 
 from api.tickets.joining import FACTS, filled, new_facts, still_missing
 from tests.api.conftest import Bridge
+from tests.api.test_merging import agrees
 from tests.api.test_ticket_events import do, done
 from tests.api.test_tickets import read
 
@@ -173,13 +174,49 @@ async def test_a_repeated_key_tells_the_same(bridge: Bridge) -> None:
     assert (again.json()["clock_restarted"], again.json()["new_facts"]) == (True, ["amount"])
 
 
-async def test_an_answered_ticket_takes_facts_but_no_new_clock(bridge: Bridge) -> None:
+async def test_new_facts_are_decided_upon_also_after_an_answer(bridge: Bridge) -> None:
+    """The answer did not know them: closing it would leave the decision on them to nobody."""
     first = (await bridge.file()).json()
-    await done(bridge, first["ticket_no"], "accept")
-    await done(bridge, first["ticket_no"], "resolve", outcome="道歉")
-    later(bridge, days=3)
+    number = first["ticket_no"]
+    await done(bridge, number, "accept")
+    await done(bridge, number, "resolve", outcome="道歉")
+    later(bridge, days=20)
     again = (await bridge.file(amount="20")).json()
-    assert (again["clock_restarted"], again["new_facts"], again["due_at"]) == (False, ["amount"], first["due_at"])
+    assert (again["ticket_no"], again["state"], again["new_facts"]) == (number, "accepted", ["amount"])
+    assert again["clock_restarted"] is True
+    assert (await do(bridge, number, "close")).status_code == 409
+    shown = await read(bridge, number)
+    assert (shown["resolved_at"], shown["overdue"], shown["due_at"] > first["due_at"]) == (None, False, True)
+    assert {clock["kind"]: clock["state"] for clock in shown["clocks"]} == {
+        "first_contact": "met", "decision": "running", "service": "running",
+    }  # fmt: skip
+    assert await agrees(bridge, number)
+
+
+async def test_the_same_words_after_an_answer_change_nothing(bridge: Bridge) -> None:
+    number = (await bridge.file(amount="20")).json()["ticket_no"]
+    await done(bridge, number, "accept")
+    await done(bridge, number, "resolve", outcome="道歉")
+    again = (await bridge.file(amount="20.00")).json()
+    assert (again["ticket_no"], again["merged"], again["state"]) == (number, True, "proposed")
+
+
+@pytest.mark.parametrize("how", ["file", "comment", "staff"])
+async def test_what_was_missed_stays_missed(bridge: Bridge, how: str) -> None:
+    """A repeat, or a comment that the handler wrote, gave fifteen days more."""
+    first = (await bridge.file()).json()
+    number = first["ticket_no"]
+    later(bridge, days=20)
+    facts = {"amount": "20"}
+    if how == "file":
+        told = (await bridge.file(**facts)).json()
+    elif how == "comment":
+        told = (await says(bridge, number, facts=facts)).json()
+    else:
+        told = await done(bridge, number, "comment", text="客户说", from_customer=True, facts=facts, evidence=True)
+    assert (told["clock_restarted"], told["new_facts"][0], told["due_at"]) == (False, "amount", first["due_at"])
+    shown = await read(bridge, number)
+    assert (shown["amount"], shown["overdue"]) == ("20", True)
 
 
 async def test_an_extension_counts_from_the_restart(bridge: Bridge) -> None:
@@ -267,7 +304,7 @@ async def test_a_comment_tried_again_restarts_once_and_tells_the_same(bridge: Br
 
 
 @pytest.mark.parametrize("state", ["proposed", "closed_resolved"])
-async def test_only_a_running_ticket_restarts(bridge: Bridge, state: str) -> None:
+async def test_only_an_open_ticket_restarts(bridge: Bridge, state: str) -> None:
     number = (await bridge.file()).json()["ticket_no"]
     due_at = (await done(bridge, number, "accept"))["due_at"]
     await done(bridge, number, "resolve", outcome="道歉")
@@ -276,9 +313,11 @@ async def test_only_a_running_ticket_restarts(bridge: Bridge, state: str) -> Non
     later(bridge, days=2)
     told = (await says(bridge, number, facts={"amount": "20"}, evidence=True)).json()
     shown = await read(bridge, number)
-    assert (told["clock_restarted"], shown["due_at"]) == (False, due_at)
-    assert shown["amount"] == ("20" if state == "proposed" else None)
+    open_yet = state == "proposed"  # the answer is not final, and did not know this
+    assert (told["clock_restarted"], shown["due_at"] > due_at) == (open_yet, open_yet)
+    assert (shown["state"], shown["amount"]) == (("accepted", "20") if open_yet else (state, None))
     assert shown["events"][-1]["data"]["facts"] == {"amount": "20"}
+    assert await agrees(bridge, number)
 
 
 async def test_placeholders_of_facts_are_put_back(bridge: Bridge) -> None:

@@ -48,6 +48,7 @@ wait customer            .    Wc   Wc   .    .    .    .    .    .    .    .
 wait third_party         .    Wt   Wt   .    .    .    .    .    .    .    .
 resume                   .    .    .    I    I    .    .    .    .    .    .
 comment                  N    A    I    Wc   Wt   P    Cr   Ce   X    R    M
+comment facts            N    A    I    Wc   Wt   A    Cr   Ce   X    R    M
 contact                  N    A    I    Wc   Wt   P    .    .    .    .    M
 extend                   N    A    I    Wc   Wt   .    .    .    .    .    .
 classify                 N    A    I    Wc   Wt   .    .    .    .    .    .
@@ -91,6 +92,8 @@ def _told(event: EventType, how: str) -> dict[str, Any]:
     match event, how:
         case EventType.WAIT, _:
             return {"for": how or "customer"}
+        case _, "facts":
+            return {"clock_restarted": True}
         case _, "unit":
             return {"route": {"from": "甲", "to": "乙"}, "handed_over": True}
         case _, "into" | "from":
@@ -225,8 +228,9 @@ class Walk(RuleBasedStateMachine):
         outcome=st.sampled_from(_OUTCOMES),
         moved=st.booleans(),
         into=st.booleans(),
+        new=st.booleans(),
     )
-    def happens(self, event: EventType, waits_for: str, outcome: str, *, moved: bool, into: bool) -> None:
+    def happens(self, event: EventType, waits_for: str, outcome: str, *, moved: bool, into: bool, new: bool) -> None:
         row = self.row
         self.now += timedelta(hours=1)
         if event not in allowed_events(row.state):
@@ -238,6 +242,8 @@ class Walk(RuleBasedStateMachine):
             told, row.awaited = {"for": waits_for}, "存单照片"
         if event is EventType.RESOLVE:
             told, row.outcome = {"outcome": outcome}, outcome
+        if event is EventType.COMMENT and row.state in OPEN_STATES:
+            told = {"clock_restarted": new or None}
         if event is EventType.SPLIT:
             told = {"ticket_no": "TS1"}
         if event is EventType.MERGE:

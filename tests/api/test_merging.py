@@ -49,12 +49,15 @@ async def agrees(bridge: Bridge, number: str) -> bool:
 async def test_what_cannot_be_merged(bridge: Bridge, two: tuple[str, str]) -> None:
     first, second = two
     third, sealed = await filed(bridge, phone="13900000003"), await filed(bridge, nature="举报")
-    ended = await filed(bridge, phone="13900000004")
+    ended, answered = await filed(bridge, phone="13900000004"), await filed(bridge, phone="13900000005")
+    await done(bridge, answered, "accept")
+    await done(bridge, answered, "resolve", outcome="解释")
     await done(bridge, ended, "withdraw", reason="已解决")
     for into in (first, "TS1", ""):
         assert code(await do(bridge, first, "merge", into=into)) == (422, "event_invalid")
     assert code(await do(bridge, first, "merge", "supervisor", into=sealed)) == (422, "event_invalid")
     assert code(await do(bridge, first, "merge", into=ended)) == (409, "merge_refused")
+    assert code(await do(bridge, first, "merge", into=answered)) == (409, "merge_refused")  # nobody would decide it
     await done(bridge, first, "merge", into=second)
     assert code(await do(bridge, second, "merge", into=third)) == (409, "merge_refused")  # a chain
     assert code(await do(bridge, second, "merge", into=first)) == (409, "merge_refused")  # a cycle

@@ -155,11 +155,13 @@ async def test_a_complexity_that_cannot_be(bridge: Bridge, more: dict[str, Any],
     assert because is None or because in refused.json()["error"]["message"]
 
 
-async def test_complexity_is_no_way_out_of_a_date_that_passed(bridge: Bridge) -> None:
+async def test_there_is_no_way_out_of_a_date_that_passed(bridge: Bridge) -> None:
     number = (await filed(bridge))["ticket_no"]
     later(bridge, days=16)
-    refused = await do(bridge, number, "classify", complexity="complex", reason="x")
-    assert (refused.status_code, "延期" in refused.json()["error"]["message"]) == (422, True)
+    for kind, more in (("classify", {"complexity": "complex", "reason": "x"}), ("extend", APPROVED)):
+        refused = await do(bridge, number, kind, **more)
+        assert (refused.status_code, "请尽快答复" in refused.json()["error"]["message"]) == (422, True)
+    assert (await read(bridge, number))["overdue"] is True
 
 
 async def test_an_agent_does_not_classify(bridge: Bridge) -> None:

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from api.core.clock import BEIJING
 from api.tickets.history import History, NewEntry
-from api.tickets.lifecycle import RUNNING_STATES, EventType, allowed_events, course_of, state_of
+from api.tickets.lifecycle import OPEN_STATES, EventType, allowed_events, course_of, state_of
 from contract.sla import Matter
 
 _DATA: Mapping[EventType, st.SearchStrategy[dict[str, Any]]] = {
@@ -48,11 +48,7 @@ def threads(draw: st.DrawFn, longest: int = 12) -> list[NewEntry]:
         moment += timedelta(minutes=draw(st.integers(0, 60 * 24 * 9)))
         kind = draw(st.sampled_from(allowed_events(state_of(entries))))
         data = draw(_DATA.get(kind, st.just({})))
-        if kind is EventType.COMMENT and not _is_owed(entries):
+        if kind is EventType.COMMENT and state_of(entries) not in OPEN_STATES:
             data = {}
         entries.append(NewEntry(kind, data, moment))
     return entries
-
-
-def _is_owed(entries: list[NewEntry]) -> bool:
-    return state_of(entries) in RUNNING_STATES
