@@ -5,7 +5,7 @@ BOT_PYTHON := PYTHONPATH=bot/stand_ins:. OMP_NUM_THREADS=1 bot/.venv/bin/python
 FILE ?= ../shared/labels/dev.jsonl
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test lint format train understand evaluate bench chaos rotate-keys anonymise person-export person-delete audit-verify reindex backup restore downgrade bench-tickets reconcile lock spacy-model clean
+.PHONY: help setup run test lint format train understand evaluate bench chaos rotate-keys anonymise person-export person-delete audit-verify reindex backup restore renumber downgrade bench-tickets reconcile lock spacy-model clean
 
 help: ## 列出所有命令
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -58,6 +58,9 @@ backup: ## 备份数据库和材料（服务可以照常运行）；TO=目录
 restore: ## 恢复备份（先停止服务）：make restore FILE=备份文件；FORCE=1 换掉现有数据
 	@test "$(origin FILE)" = "command line" || { echo "请写明恢复哪个文件：make restore FILE=备份文件" >&2; exit 1; }
 	@$(VENV)/python -m api.commands.restore $(FILE) $(if $(FORCE),--force)
+
+renumber: ## 用别的办法把数据库退回旧状态之后，错开编号（先停止服务；make restore 自己会做）
+	@$(VENV)/python -m api.commands.renumber
 
 downgrade: ## 把数据库结构退回旧版本（先停止服务、先备份）：make downgrade TO=0020
 	@$(VENV)/python -m api.commands.downgrade $(TO)

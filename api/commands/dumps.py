@@ -18,6 +18,7 @@ from api.commands.archive import CannotRestoreError
 from api.core.settings import Settings
 
 SQLITE, POSTGRESQL = "database.sqlite3", "database.pgdump"
+ASIDE = "_before_"  # in the name of a schema that a restore has moved aside
 _BINARIES = Path("/usr/lib/postgresql")
 
 
@@ -54,11 +55,20 @@ def check_sqlite(path: Path) -> None:
 
 
 def dump_postgresql(settings: Settings, target: Path, snapshot: str) -> None:
-    options = ("--format=custom", "--no-owner", "--no-privileges", f"--snapshot={snapshot}")
+    aside = f"--exclude-schema=*{ASIDE}*"  # what an earlier restore has left
+    options = ("--format=custom", "--no-owner", "--no-privileges", aside, f"--snapshot={snapshot}")
     try:
         _run(settings, "pg_dump", *options, f"--file={target}")
     except subprocess.CalledProcessError as error:
         raise CannotBackUpError(f"pg_dump 失败：{error.stderr.strip()}") from error
+
+
+def check_postgresql(settings: Settings, source: Path) -> None:
+    """Whether the program is there and reads this dump; nothing is written anywhere."""
+    try:
+        _run(settings, "pg_restore", "--list", str(source))
+    except subprocess.CalledProcessError as error:
+        raise CannotRestoreError(f"pg_restore 读不了这份备份，什么也没有改动：{error.stderr.strip()}") from error
 
 
 def restore_postgresql(settings: Settings, source: Path) -> None:
@@ -69,7 +79,7 @@ def restore_postgresql(settings: Settings, source: Path) -> None:
             f"--dbname={_name(settings)}", str(source),
         )  # fmt: skip
     except subprocess.CalledProcessError as error:
-        raise CannotRestoreError(f"pg_restore 失败，数据库没有改动：{error.stderr.strip()}") from error
+        raise CannotRestoreError(f"pg_restore 失败：{error.stderr.strip()}") from error
 
 
 def _run(settings: Settings, program: str, *arguments: str) -> None:

@@ -1,12 +1,15 @@
 """Puts a backup in place: `make restore FILE=…`, with the server stopped.
 
-Everything is unpacked and checked before anything is touched. What stood there before is moved aside (SQLite, evidence) or
-refused; `FORCE=1` replaces a PostgreSQL database that has tables of ours.
+Everything is unpacked and checked before anything is touched. What stood there is moved aside with `FORCE=1` (a SQLite file or
+PostgreSQL's schema gets another name) and put back when the rest fails. Numbers go on after a gap (api/commands/renumber.py).
 """
 
 import argparse
+import shutil
 import sys
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -15,19 +18,21 @@ from sqlalchemy import Connection, Engine, create_engine, inspect, text
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import NullPool
 
-from api.commands import archive, dumps
+from api.commands import archive, dumps, renumber
 from api.commands.archive import FORMAT, CannotRestoreError, Manifest
 from api.commands.dumps import CannotBackUpError
+from api.core.crypto import WrongKeyError
+from api.core.errors import ApiError
 from api.core.keyring import fingerprint
 from api.core.serving import alone
 from api.core.settings import Settings
-from api.migrations.run import script_location
+from api.migrations.run import LockedError, script_location
 
 _KINDS = {"sqlite": "SQLite", "postgresql": "PostgreSQL"}
 
 
 def main(arguments: list[str] | None = None, settings: Settings | None = None) -> int:
-    """0: the backup is in place; 1: the reason why not is on stderr, and nothing was changed."""
+    """0: the backup is in place; 1: the reason why not is on stderr, and the database is the one that was there."""
     parser = argparse.ArgumentParser(prog="make restore", description="恢复备份（先停止服务）")
     parser.add_argument("file", type=Path, help="make backup 做出的文件")
     parser.add_argument("--force", action="store_true", help="目标已有数据时也恢复；原来的数据会移开或被替换")
@@ -41,15 +46,17 @@ def main(arguments: list[str] | None = None, settings: Settings | None = None) -
             if not nobody_serves:
                 raise CannotRestoreError("服务正在使用这个数据目录：请先停止服务。")
             _restore(given.file, manifest, settings, force=given.force)
-    except (CannotRestoreError, CannotBackUpError, ValueError) as error:
+    except (CannotRestoreError, CannotBackUpError, LockedError, ValueError) as error:
         print(error, file=sys.stderr)
         return 1
-    except (OSError, SQLAlchemyError) as error:
+    except (ApiError, WrongKeyError, OSError, SQLAlchemyError) as error:
         print(f"没有恢复（{error.__class__.__name__}：{error}）：请检查磁盘空间和数据库。", file=sys.stderr)
         return 1
     rows = manifest.rows
     print(f"已恢复 {manifest.made_at} 的备份：工单 {rows['tickets']} 张，经过 {rows['ticket_events']} 条。")
-    print("请启动服务，再运行 make audit-verify 核对。备份之后发生的事不在其中。")
+    print(
+        "请启动服务，再运行 make audit-verify 核对。备份之后发生的事不在其中；编号跳过了一段，不会和那时发出去的重复。"
+    )
     return 0
 
 
@@ -86,33 +93,52 @@ def _check_keys(manifest: Manifest, settings: Settings) -> None:
 
 
 def _restore(file: Path, manifest: Manifest, settings: Settings, *, force: bool) -> None:
-    put = _put_sqlite if manifest.kind == "sqlite" else _put_postgresql
+    sqlite = manifest.kind == "sqlite"
+    (_refuse_sqlite if sqlite else _refuse_postgresql)(settings, force=force)
     with tempfile.TemporaryDirectory(prefix=".restore-", dir=settings.data_dir) as scratch:
         archive.unpack(file, manifest, Path(scratch))
-        put(Path(scratch) / manifest.database, settings, force=force)
+        fresh, reason = Path(scratch) / manifest.database, f"restore {manifest.made_at}"
+        dumps.check_sqlite(fresh) if sqlite else dumps.check_postgresql(settings, fresh)
         if manifest.evidence == "disk":
+            # First: more sealed files than the database knows do no harm, fewer would.
             _put_evidence(Path(scratch) / "evidence", settings.data_dir / "evidence")
+        (_put_sqlite if sqlite else _put_postgresql)(settings, fresh, reason)
     archive.sync(settings.data_dir)
 
 
-def _put_sqlite(fresh: Path, settings: Settings, *, force: bool) -> None:
+def _sqlite_files(target: Path) -> list[Path]:
+    """The journal belongs to its file: left behind, it would be played into the new one."""
+    names = (target, *(target.with_name(target.name + end) for end in ("-wal", "-shm")))
+    return [path for path in names if path.exists()]
+
+
+def _refuse_sqlite(settings: Settings, *, force: bool) -> None:
     target = dumps.sqlite_file(settings)
-    dumps.check_sqlite(fresh)
-    # The journal belongs to its file: left behind, it would be played into the new one.
-    old = [
-        path for path in (target, *(target.with_name(target.name + end) for end in ("-wal", "-shm"))) if path.exists()
-    ]
-    if old and not force:
+    if _sqlite_files(target) and not force:
         raise CannotRestoreError(f"{target} 已经有数据：要换成备份，请加 FORCE=1（原来的文件会改名留着）。")
-    for path in old:
-        path.rename(path.with_name(f"{path.name}.before-{datetime.now(UTC):%Y%m%dT%H%M%SZ}"))
-    fresh.replace(target)
+
+
+def _put_sqlite(settings: Settings, fresh: Path, reason: str) -> None:
+    renumber.leave_gap(settings.model_copy(update={"database_url": f"sqlite:///{fresh}"}), reason)
+    target = dumps.sqlite_file(settings)
+    staged = target.with_name(f".{target.name}.restoring")
+    shutil.move(fresh, staged)  # which may be another disk's
+    moved = [(path, path.with_name(f"{path.name}.before-{_stamp()}")) for path in _sqlite_files(target)]
+    try:
+        for path, aside in moved:
+            path.rename(aside)
+        staged.replace(target)
+    except OSError:
+        staged.unlink(missing_ok=True)
+        for path, aside in moved:
+            if aside.exists():
+                aside.rename(path)
+        raise
     archive.sync(target.parent)
 
 
-def _put_postgresql(fresh: Path, settings: Settings, *, force: bool) -> None:
-    engine = create_engine(settings.sql_url, poolclass=NullPool)
-    with engine.connect() as connection:
+def _refuse_postgresql(settings: Settings, *, force: bool) -> None:
+    with create_engine(settings.sql_url, poolclass=NullPool).connect() as connection:
         others = connection.execute(
             text(
                 "SELECT count(*) FROM pg_stat_activity"
@@ -124,23 +150,63 @@ def _put_postgresql(fresh: Path, settings: Settings, *, force: bool) -> None:
         raise CannotRestoreError(f"还有 {others} 个连接在用这个数据库：请先停止所有服务进程。")
     if tables and not force:
         raise CannotRestoreError(
-            f"数据库里已经有 {len(tables)} 张表：请换一个空数据库，或加 FORCE=1（现有数据会被删除）。"
+            f"数据库里已经有 {len(tables)} 张表：请换一个空数据库，或加 FORCE=1（现有数据会改名留着）。"
         )
-    if tables:
-        _empty(engine)
-    dumps.restore_postgresql(settings, fresh)
 
 
-def _empty(engine: Engine) -> None:
+def _put_postgresql(settings: Settings, fresh: Path, reason: str) -> None:
+    """A failure anywhere puts back what stood there; it is never deleted here."""
+    engine = create_engine(settings.sql_url, poolclass=NullPool)
+    schema, aside = _move_aside(engine)
+    try:
+        dumps.restore_postgresql(settings, fresh)
+        renumber.leave_gap(settings, reason)
+    except BaseException:
+        with _told_where(schema, aside), engine.begin() as connection:
+            _rename(connection, aside, schema)
+        print("没有恢复成功，原来的数据已经放回原处。", file=sys.stderr)
+        raise
+    try:
+        with engine.begin() as connection:
+            connection.execute(text(f"DROP SCHEMA {_quoted(connection, aside)} RESTRICT"))  # there was nothing
+    except SQLAlchemyError:
+        print(f"原来的数据留在模式 {aside} 里；确认恢复无误后请删除：DROP SCHEMA {aside} CASCADE")
+
+
+def _move_aside(engine: Engine) -> tuple[str, str]:
     with engine.begin() as connection:
-        schema = connection.execute(text("SELECT current_schema()")).scalar_one()
-        _drop(connection, str(schema))
+        schema = str(connection.execute(text("SELECT current_schema()")).scalar_one())
+        aside = f"{schema}{dumps.ASIDE}{_stamp().lower()}"
+        connection.execute(text(f"ALTER SCHEMA {_quoted(connection, schema)} RENAME TO {_quoted(connection, aside)}"))
+        if schema == "public":  # any other is made by the dump itself
+            connection.execute(text("CREATE SCHEMA public"))
+    print(f"现有内容先移到模式 {aside}。")
+    return schema, aside
 
 
-def _drop(connection: Connection, schema: str) -> None:
-    quoted = connection.dialect.identifier_preparer.quote(schema)
-    connection.execute(text(f"DROP SCHEMA {quoted} CASCADE"))
-    connection.execute(text(f"CREATE SCHEMA {quoted}"))
+def _rename(connection: Connection, aside: str, schema: str) -> None:
+    """The half that was restored goes, what stood there before has its name again."""
+    connection.execute(text(f"DROP SCHEMA IF EXISTS {_quoted(connection, schema)} CASCADE"))
+    connection.execute(text(f"ALTER SCHEMA {_quoted(connection, aside)} RENAME TO {_quoted(connection, schema)}"))
+
+
+@contextmanager
+def _told_where(schema: str, aside: str) -> Iterator[None]:
+    try:
+        yield
+    except SQLAlchemyError as error:
+        raise CannotRestoreError(
+            f"没有恢复成功，也没能放回原处（{error.__class__.__name__}）。原来的数据都在模式 {aside} 里，请在数据库里运行："
+            f"DROP SCHEMA IF EXISTS {schema} CASCADE; ALTER SCHEMA {aside} RENAME TO {schema};"
+        ) from error
+
+
+def _quoted(connection: Connection, name: str) -> str:
+    return connection.dialect.identifier_preparer.quote(name)
+
+
+def _stamp() -> str:
+    return f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
 
 
 def _put_evidence(fresh: Path, target: Path) -> None:

@@ -5,23 +5,28 @@ import hashlib
 import io
 import json
 import os
+import re
 import shutil
 import tarfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 from sqlalchemy import Connection, select
 
-from api.commands import backup, dumps, open_database, restore
+from api.commands import backup, dumps, open_database, renumber, restore
 from api.commands.archive import MANIFEST
 from api.core import audit
+from api.core.models import audit as audits
 from api.core.settings import Settings
 from api.migrations.run import all_metadata
 from tests.api.conftest import Bridge, Start
 from tests.api.stores import Store, empty_postgres_database
+from tests.api.test_handoff_pull import pulled
 from tests.api.test_search import found
+from tests.api.test_webhooks import comment
 
 SEALED = f"evidence/ab/cd/abcd{'0' * 60}"
 
@@ -193,6 +198,95 @@ async def test_data_is_only_replaced_by_force(bridge: Bridge, start: Start, caps
     assert await found(await start(), "亏本") == [number]
 
 
+@pytest.mark.only_on("postgresql", reason="SQLite's file is renamed")
+@pytest.mark.parametrize("fails_at", ["--list", "--single-transaction"])
+async def test_a_restore_that_fails_puts_back_what_was_there(
+    bridge: Bridge, start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any, fails_at: str
+) -> None:
+    """As a pg_restore that is older than the dump, or a disk that is full when half of it is there."""
+    number = await some_life(bridge)
+    file = await backed_up(bridge)
+    await bridge.stop()
+    before = await contents(bridge.settings)
+    program = tmp_path / "bin" / "pg_restore"
+    program.parent.mkdir()
+    real = dumps._program("pg_restore")
+    program.write_text(
+        f'#!/bin/sh\ncase "$*" in *{fails_at}*) echo "no space left" >&2; exit 1;; esac\nexec {real} "$@"\n'
+    )
+    program.chmod(0o755)
+    with monkeypatch.context() as patched:
+        patched.setenv("PATH", f"{program.parent}{os.pathsep}{os.environ['PATH']}")
+        assert await restored(file, bridge.settings, "--force") == 1
+    told = capsys.readouterr().err
+    assert "no space left" in told
+    assert ("什么也没有改动" if fails_at == "--list" else "已经放回原处") in told
+    assert await contents(bridge.settings) == before
+    assert await found(await start(), "亏本") == [number]
+
+
+@pytest.mark.only_on("postgresql", reason="SQLite's file is renamed")
+async def test_what_was_replaced_is_kept_beside_and_not_backed_up(bridge: Bridge, start: Start, capsys: Any) -> None:
+    number = await some_life(bridge)
+    file = await backed_up(bridge)
+    later = (await bridge.file(phone="13700000001")).json()["ticket_no"]
+    await bridge.stop()
+    assert await restored(file, bridge.settings, "--force") == 0
+    aside = re.search(r"DROP SCHEMA (public_before_\w+) CASCADE", capsys.readouterr().out)
+    assert aside
+    with psycopg.connect(bridge.settings.database_url or "") as connection:
+        kept = connection.execute(f"SELECT ticket_no FROM {aside[1]}.tickets").fetchall()  # noqa: S608
+    assert {row[0] for row in kept} == {number, later}
+    again = await start()
+    second = await backed_up(again)
+    await again.stop()
+    assert await restored(second, again.settings, "--force") == 0
+    assert await numbers(again.settings) == {number}
+
+
+async def test_what_was_given_out_after_the_backup_is_not_given_out_again(
+    bridge: Bridge, start: Start, capsys: Any
+) -> None:
+    number = await some_life(bridge)
+    file = await backed_up(bridge)
+    await pulled(bridge, 2)
+    lost = (await bridge.file(phone="13700000001")).json()["ticket_no"]
+    await comment(bridge, number, "备份之后")
+    page = await pulled(bridge, 4)
+    await bridge.stop()
+    assert await restored(file, bridge.settings, "--force") == 0
+    again = await start()
+    # Whoever had everything waits for what comes, and gets it.
+    assert (await pulled(again, 0, page["cursor"]))["events"] == []
+    fresh = (await again.file(phone="13700000002")).json()["ticket_no"]
+    await comment(again, number, "恢复之后")
+    events = (await pulled(again, 2, page["cursor"]))["events"]
+    assert fresh != lost
+    assert [event["data"]["ticket_no"] for event in events] == [fresh, number]
+    assert not {event["id"] for event in events} & {event["id"] for event in page["events"]}
+    assert events[1]["data"]["version"] > max(event["data"]["version"] for event in page["events"])
+    db = again.app.state.context.db
+    (note,) = await db.read(
+        lambda connection: connection.execute(select(audits).where(audits.c.action == "database.renumber")).all()
+    )
+    assert note.reason.startswith("restore 20")
+    assert await whole_chain(again.settings) > 0
+
+
+async def test_a_database_that_was_taken_back_otherwise_is_set_apart_by_hand(
+    bridge: Bridge, start: Start, capsys: Any
+) -> None:
+    number = await some_life(bridge)
+    assert await asyncio.to_thread(renumber.main, [], bridge.settings) == 1
+    assert "先停止服务" in capsys.readouterr().err
+    await pulled(bridge, 2)
+    await bridge.stop()
+    assert await asyncio.to_thread(renumber.main, [], bridge.settings) == 0
+    again = await start()
+    await comment(again, number, "之后")
+    assert int((await pulled(again, 3))["cursor"]) > 1_000_000
+
+
 async def numbers(settings: Settings) -> set[str]:
     tickets = all_metadata().tables["tickets"]
     database = open_database(settings)
@@ -216,9 +310,12 @@ async def test_everything_is_back(bridge: Bridge, start: Start, elsewhere: Setti
     await bridge.stop()
     before = await contents(bridge.settings)
     assert await restored(file, elsewhere) == 0
-    assert await contents(elsewhere) == before
+    after = await contents(elsewhere)
+    # Numbers go on after a gap, and the chain says so.
+    assert {name for name in before if after[name] != before[name]} == {"audit", "audit_head", "counters", "tickets"}
+    assert after["audit"][0] == before["audit"][0] + 1
     assert (elsewhere.data_dir / SEALED).read_bytes() == b"sealed"
-    assert await whole_chain(elsewhere) == before["audit"][0]
+    assert await whole_chain(elsewhere) == after["audit"][0]
     again = await started(start, elsewhere)
     ticket = (await again.http.get(f"/v1/tickets/{number}", headers=again.key())).json()
     assert (ticket["narrative_raw"], ticket["phone"]) == ("理财经理没有告诉我会亏本", "13800138000")

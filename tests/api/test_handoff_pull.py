@@ -53,6 +53,14 @@ async def test_a_cursor_that_was_made_up_is_refused(bridge: Bridge, cursor: str)
     assert (refused.status_code, refused.json()["error"]["code"]) == (422, "invalid_cursor")
 
 
+async def test_a_cursor_of_a_later_state_is_refused_rather_than_waiting_for_ever(bridge: Bridge, number: str) -> None:
+    cursor = (await pulled(bridge, 1))["cursor"]
+    ahead = {"cursor": str(int(cursor) + 1)}
+    refused = await bridge.http.get("/v1/handoff/events", params=ahead, headers=bridge.key())
+    assert (refused.status_code, refused.json()["error"]["code"]) == (409, "cursor_ahead")
+    assert "不带 cursor" in refused.json()["error"]["message"]
+
+
 async def test_an_event_that_does_not_exist_cannot_be_acknowledged(bridge: Bridge) -> None:
     body = {"event_id": "evt_TS1_1", "consumer": "crm"}
     refused = await bridge.http.post("/v1/handoff/ack", json=body, headers=bridge.key())

@@ -3,14 +3,18 @@
 import asyncio
 import json
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 import redis as client
+from redis.asyncio.client import Pipeline
 
+from api.tickets.handoff import repository, stream
 from tests.api.conftest import Bridge, Start
 from tests.api.redis_server import RedisServer
+from tests.api.test_handoff_pull import pulled
 
 
 @pytest.fixture
@@ -108,10 +112,68 @@ async def test_a_lost_tail_is_added_again(bridge: Bridge, redis: RedisServer) ->
 
 async def test_two_processes_add_each_entry_once(start: Start, redis: RedisServer) -> None:
     bridge = await start(redis_url=redis.url)
-    stream = bridge.app.state.handoff.stream
+    publisher = bridge.app.state.handoff.stream
     await files(bridge, *range(20))
-    await asyncio.gather(*(stream.publish() for _ in range(5)))
+    await asyncio.gather(*(publisher.publish() for _ in range(5)))
     assert [entry for entry, _ in await entries(bridge, 20)] == [f"{position}-0" for position in range(1, 21)]
+
+
+async def test_what_is_refused_for_want_of_memory_leaves_no_hole(bridge: Bridge, redis: RedisServer) -> None:
+    """The first entry is refused, and before the second one somebody else has made room."""
+    with client.Redis.from_url(redis.url) as other:
+        await files(bridge, 1)
+        await entries(bridge, 1)
+        other.config_set("maxmemory", 1)
+        await files(bridge, 2, 3)
+        await pulled(bridge, 3)
+        xadd, queued = Pipeline.xadd, []
+
+        def and_then_there_is_room(pipeline: Any, *arguments: Any, **options: Any) -> Any:
+            queued.append(xadd(pipeline, *arguments, **options))
+            return pipeline.config_set("maxmemory", 0)
+
+        with pytest.MonkeyPatch.context() as patched:
+            patched.setattr(Pipeline, "xadd", and_then_there_is_room)
+            while len(queued) < 2:  # noqa: ASYNC110 - filled by the next look
+                await asyncio.sleep(0.01)
+        other.config_set("maxmemory", 0)
+    assert [entry for entry, _ in await entries(bridge, 3)] == ["1-0", "2-0", "3-0"]
+
+
+async def test_a_redis_that_loses_everything_between_two_pages_gets_the_first_again(
+    bridge: Bridge, redis: RedisServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stream, "_BATCH", 2)
+    fields, told = stream._fields, 0
+
+    def and_everything_is_lost(*arguments: Any) -> Any:
+        nonlocal told
+        told += 1
+        if told == 3:
+            with client.Redis.from_url(redis.url) as other:
+                other.flushall()
+        return fields(*arguments)
+
+    monkeypatch.setattr(stream, "_fields", and_everything_is_lost)
+    await files(bridge, 1, 2, 3, 4)
+    assert [entry for entry, _ in await entries(bridge, 4)] == ["1-0", "2-0", "3-0", "4-0"]
+    assert told > 4
+
+
+async def test_after_a_gap_the_newest_entries_fill_an_empty_stream(start: Start, redis: RedisServer) -> None:
+    """As after a restore, when positions go on a million later."""
+    bridge = await start(redis_url=redis.url, handoff_stream_length=2)
+    await files(bridge, 1, 2, 3)
+    await pulled(bridge, 3)
+    gap = partial(repository.leave_gap, positions=1_000, versions=0)
+    await bridge.app.state.context.db.write(gap)
+    with client.Redis.from_url(redis.url) as other:
+        other.flushall()
+    assert [entry for entry, _ in await entries(bridge, 2)] == ["2-0", "3-0"]
+    await files(bridge, 4)
+    async with asyncio.timeout(8):
+        while (await entries(bridge, 2))[-1][0] != "1004-0":  # noqa: ASYNC110 - looks into Redis
+            await asyncio.sleep(0.02)
 
 
 async def test_a_stream_of_another_database_is_put_aside(bridge: Bridge, redis: RedisServer) -> None:

@@ -9,7 +9,7 @@ from starlette.responses import Response
 
 from api.core.bus import Event
 from api.core.context import Context, context
-from api.core.errors import NotFoundError
+from api.core.errors import ContradictionError, NotFoundError
 from api.core.models import AnyRow
 from api.core.paging import Cursor, cursor_of, position_of
 from api.core.principals import allowed
@@ -36,7 +36,14 @@ class EventNotFoundError(NotFoundError):
     code, message = "event_not_found", "找不到这个事件，请检查 event_id。"
 
 
-@router.get("/v1/handoff/events", response_model=EventPage)
+class CursorAheadError(ContradictionError):
+    """Of a later state of this database, which was taken back, or of another one: nothing would ever come after it."""
+
+    code = "cursor_ahead"
+    message = "分页标记比这里最新的事件还要新：数据库可能被恢复到了较早的时候。请不带 cursor 从头取（按事件编号去重）。"
+
+
+@router.get("/v1/handoff/events", response_model=EventPage, responses={409: {}})
 async def pull_events(
     request: Request,
     system: System,
@@ -50,14 +57,14 @@ async def pull_events(
     """按顺序取工单变更，从 cursor 之后接着取，不漏不乱；保密工单只给点名的部门（sealed_unit）；取过什么都留痕。"""
     ctx, after = context(request), position_of(cursor) or 0
     sieve = repository.Sieve(types=type, unit=unit, sealed_units=_sealed_units(system, sealed_unit))
-    rows, newest = await ctx.db.read(lambda connection: _page(connection, sieve, after=after, limit=limit))
+    rows, last = await ctx.db.read(lambda connection: _page(connection, sieve, after=after, limit=limit))
     if rows and personal != "none":
         numbers, now = [row.ticket_no for row in rows], ctx.clock.now()
         await ctx.db.write(
             lambda connection: traces.pulled(connection, by=system, ticket_nos=numbers, personal=personal, now=now)
         )
     # What was looked at and did not pass is not looked at again.
-    position = rows[-1].position if len(rows) == limit else max(after, newest)
+    position = rows[-1].position if len(rows) == limit else last
     page = {
         "events": [message(row, personal) for row in rows],
         "cursor": cursor_of(position),
@@ -67,10 +74,12 @@ async def pull_events(
 
 
 def _page(connection: Connection, sieve: repository.Sieve, *, after: int, limit: int) -> tuple[list[AnyRow], int]:
-    """The newest position first: what comes in between is then looked at the next time."""
-    newest = repository.newest_position(connection)
+    """The last position first: what comes in between is then looked at the next time."""
+    last = repository.last_position(connection)
+    if after > last:
+        raise CursorAheadError
     rows = repository.page(connection, sieve, after=after, limit=limit)
-    return rows, max(newest, rows[-1].position if rows else 0)
+    return rows, max(last, rows[-1].position if rows else 0)
 
 
 def _sealed_units(system: Principal, asked: list[str]) -> list[str]:

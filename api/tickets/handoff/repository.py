@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Select, and_, bindparam, case, func, insert, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
-from api.core.models import AnyRow
+from api.core.models import AnyRow, counters
 from api.tickets import repository as tickets_repository
 from api.tickets.access import is_in_use
 from api.tickets.handoff.models import acks, outbox
@@ -182,9 +182,23 @@ def _with_seal(statement: Select[Any]) -> Select[Any]:
     )
 
 
-def newest_position(connection: Connection) -> int:
-    """0 before the first one."""
-    return int(connection.execute(select(func.coalesce(func.max(_o.position), 0))).scalar_one())
+def last_position(connection: Connection) -> int:
+    """The last one that was given, 0 before the first; after a restore it may be far beyond the newest event's."""
+    given = select(counters.c.value).where(counters.c.name == _COUNTER)
+    return int(connection.execute(given).scalar_one_or_none() or 0)
+
+
+def position_before_newest(connection: Connection, count: int) -> int:
+    """After it come the newest `count` events."""
+    numbered = select(_o.position).where(_o.position.is_not(None))
+    found = connection.execute(numbered.order_by(_o.position.desc()).offset(count).limit(1)).scalar_one_or_none()
+    return int(found or 0)
+
+
+def leave_gap(connection: Connection, *, positions: int, versions: int) -> None:
+    """What is given from now on differs from what was given after a backup that is in place again."""
+    tickets_repository.next_number(connection, _COUNTER, positions)
+    connection.execute(update(tickets).values(version=tickets.c.version + versions))
 
 
 def page(connection: Connection, sieve: Sieve, *, after: int, limit: int) -> list[AnyRow]:

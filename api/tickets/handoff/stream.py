@@ -6,10 +6,12 @@ is added again from the outbox, a stream that is gone is filled again with the n
 those of units that the settings name. A ticket's entries are deleted when its use is restricted or it is anonymised.
 """
 
+from contextlib import suppress
 from functools import partial
 
 from pydantic_core import to_json
-from redis.exceptions import RedisError, ResponseError
+from redis.asyncio import Redis as Client
+from redis.exceptions import RedisError, ResponseError, WatchError
 from sqlalchemy import Connection
 
 from api.core.context import Context
@@ -24,8 +26,7 @@ logger = get_logger("handoff")
 
 _BATCH = 100
 _Word = bytes | bytearray | memoryview | str | int | float  # what redis-py takes
-# Redis' own words: an entry of this or a later id is there already; the key does not exist.
-_NOT_NEWER, _NO_STREAM = "equal or smaller", "no such key"
+_NO_STREAM = "no such key"  # Redis' own words
 
 
 def key_of(redis: Redis) -> str:
@@ -72,12 +73,8 @@ class Stream:
         if client is None:
             return
         try:
-            after = await self._last()
-            while rows := await self._ctx.db.read(
-                partial(repository.page, sieve=self.sieve, after=after, limit=_BATCH)
-            ):
-                await self._add(rows, await self._ctx.db.read(partial(_outdated, rows=rows)))
-                after = rows[-1].position
+            while await self._publish_next(client):
+                pass
         except (RedisError, OSError) as error:
             self._ctx.metrics.redis_failures.labels("handoff").inc()
             logger.warning("handoff_stream_waits", reason=type(error).__name__)
@@ -85,21 +82,33 @@ class Stream:
     async def _last(self) -> int:
         """The position after which to publish. The stream is asked first: others may add to it meanwhile."""
         last = await _tail(self._ctx.redis)
-        newest = await self._ctx.db.read(repository.newest_position)
-        if last > newest:
+        given = await self._ctx.db.read(repository.last_position)
+        if last > given:
             # The database is an older one than the stream's, or another: its entries would all be refused.
             client = self._ctx.redis.client
             assert client is not None  # noqa: S101 - callers have looked
             aside = f"{self.key}:before-{self._ctx.clock.now():%Y%m%d%H%M%S}"
-            logger.error("handoff_stream_ahead", stream=last, database=newest, moved_to=aside)
+            logger.error("handoff_stream_ahead", stream=last, database=given, moved_to=aside)
             await client.rename(self.key, aside)
             last = 0
-        return last or max(0, newest - self._ctx.settings.handoff_stream_length)
+        length = self._ctx.settings.handoff_stream_length
+        return last or await self._ctx.db.read(partial(repository.position_before_newest, count=length))
 
-    async def _add(self, rows: list[AnyRow], outdated: dict[int, list[int]]) -> None:
-        client, settings = self._ctx.redis.client, self._ctx.settings
-        assert client is not None  # noqa: S101 - callers have looked
-        async with client.pipeline(transaction=False) as pipeline:
+    async def _publish_next(self, client: Client) -> bool:
+        """The next events right behind the last entry, all of them or none; False when there are none.
+
+        An entry that is refused or lost while later ones are taken would be missing for ever: the end of the stream is where
+        the next look begins.
+        """
+        settings = self._ctx.settings
+        async with client.pipeline(transaction=True) as pipeline:
+            await pipeline.watch(self.key)
+            after = await self._last()
+            rows = await self._ctx.db.read(partial(repository.page, sieve=self.sieve, after=after, limit=_BATCH))
+            if not rows:
+                return False
+            outdated = await self._ctx.db.read(partial(_outdated, rows=rows))
+            pipeline.multi()  # type: ignore[no-untyped-call]
             for row in rows:
                 # Before what tells of it, so that whoever dies in between takes both up again.
                 if gone := outdated.get(row.position):
@@ -111,11 +120,9 @@ class Stream:
                     maxlen=settings.handoff_stream_length,
                     approximate=True,
                 )
-            for result in await pipeline.execute(raise_on_error=False):
-                if isinstance(result, ResponseError) and _NOT_NEWER in str(result):
-                    continue
-                if isinstance(result, Exception):
-                    raise result
+            with suppress(WatchError):  # somebody else has added to it, or it is gone: look again where it ends
+                await pipeline.execute()
+        return True
 
 
 def _outdated(connection: Connection, rows: list[AnyRow]) -> dict[int, list[int]]:

@@ -104,7 +104,7 @@ class Reconciler:
     def _relay(self, connection: Connection, report: Report) -> None:
         """They wait for a relay: every api process has one, so this is about a database that nobody serves."""
         count = repository.waiting(connection, report.until)
-        report.parts["relay"] = {"newest": outbox.newest_position(connection), "waiting": count}
+        report.parts["relay"] = {"newest": outbox.last_position(connection), "waiting": count}
         report.missing += count
 
     def _webhooks(self, connection: Connection, report: Report) -> None:
