@@ -2,6 +2,7 @@
 
 import os
 import re
+import signal
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -39,7 +40,7 @@ def provider(port: int, url: str, **settings: str) -> Iterator[None]:
     told = {"PORT": str(port), "CALLBACK": f"{url}/v1/staff/oidc/callback", "AFTER_LOGOUT": f"{url}/desk/"}
     process = subprocess.Popen(
         [str(BIN / "node"), "provider.mjs"], cwd=PLACE, env={**os.environ, **told, **settings},
-        stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
+        stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, start_new_session=True,
     )  # fmt: skip
     try:
         assert process.stdout is not None
@@ -50,7 +51,7 @@ def provider(port: int, url: str, **settings: str) -> Iterator[None]:
             raise RuntimeError("the provider did not start")
         yield
     finally:
-        process.kill()
+        os.killpg(process.pid, signal.SIGKILL)  # the package's `node` only starts the real one
         process.wait()
         if process.stdout is not None:
             process.stdout.close()
