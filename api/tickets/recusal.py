@@ -49,6 +49,15 @@ def check_dismisser(by: Principal, ticket: AnyRow) -> None:
         )
 
 
+def check_keeper(by: Principal, tickets: Iterable[AnyRow]) -> None:
+    """Raises RecusedError when the caller would give out, delete or hold what somebody told about the caller."""
+    if any(is_recused(by, ticket) for ticket in tickets):
+        raise RecusedError(
+            "其中有工单反映的是您或您所在的部门，按回避要求不能由您办理；请交给其他管理员或审计员。",
+            details={"recused": [by.id]},
+        )
+
+
 @dataclass(frozen=True, slots=True)
 class Aside:
     """Those complained of, and with them: the people of a unit complained of, for whichever unit they act, and a unit whose

@@ -21,6 +21,7 @@ from api.tickets.privacy.errors import AnonymisedError, NotHeldError
 from api.tickets.privacy.person import Persons
 from api.tickets.privacy.schemas import DeletionIn, HoldIn, PersonIn, WithdrawalIn
 from api.tickets.privacy.withdrawal import withdraw
+from api.tickets.recusal import check_keeper
 from contract.playbook import Playbook
 
 router = APIRouter(tags=["个人信息"])
@@ -71,6 +72,7 @@ async def hold_ticket(request: Request, by: Decider, body: HoldIn) -> Response:
         row = repository.locked(connection, normal_number(body.ticket_no) or body.ticket_no)
         if row is None:
             raise TicketNotFoundError
+        check_keeper(by, [row])
         if row.anonymised_at is not None:
             raise AnonymisedError
         marks = {"legal_hold_at": now, "legal_hold_by": by.id, "legal_hold_reason": body.reason}
@@ -90,6 +92,7 @@ async def lift_hold(request: Request, by: Decider, ticket_no: str) -> None:
         row = repository.locked(connection, normal_number(ticket_no) or ticket_no)
         if row is None:
             raise TicketNotFoundError
+        check_keeper(by, [row])
         if row.legal_hold_at is None:
             raise NotHeldError
         nothing = dict.fromkeys(("legal_hold_at", "legal_hold_by", "legal_hold_reason"))

@@ -24,6 +24,7 @@ from api.tickets.privacy.errors import NotConfirmedError, PersonNotFoundError, W
 from api.tickets.privacy.keepers import Subject
 from api.tickets.privacy.retention import Ending
 from api.tickets.privacy.schemas import CONFIRM, DeletionIn, PersonIn
+from api.tickets.recusal import check_keeper
 from api.tickets.repository import find, promises_of
 from api.tickets.schemas import wire
 
@@ -49,11 +50,11 @@ class Persons:
     ending: Ending
 
     async def export(self, asked: PersonIn, by: Principal) -> bytes:
-        """A zip with one JSON file. Raises WhoseDataError or PersonNotFoundError."""
+        """A zip with one JSON file. Raises WhoseDataError, PersonNotFoundError or RecusedError."""
         now = self.ctx.clock.now()
 
         def read(connection: Connection) -> dict[str, Any]:
-            found = self._find(connection, asked)
+            found = self._find(connection, asked, by)
             for subject in [row.ticket_no for row in found.tickets] or ["*"]:
                 audit.note(
                     connection,
@@ -73,7 +74,7 @@ class Persons:
         if asked.confirm.strip() != CONFIRM:
             raise NotConfirmedError
         now = self.ctx.clock.now()
-        found = await self.ctx.db.read(lambda connection: self._find(connection, asked))
+        found = await self.ctx.db.read(lambda connection: self._find(connection, asked, by))
         removed, kept = [], []
         for row in found.tickets:
             if reasons := self._why_kept(row, now):
@@ -101,13 +102,14 @@ class Persons:
         await self.ctx.db.write(restrict)
         return {"removed": removed, "conversations_removed": len(found.talks), "kept": kept}
 
-    def _find(self, connection: Connection, asked: PersonIn) -> Found:
+    def _find(self, connection: Connection, asked: PersonIn, by: Principal) -> Found:
         if (asked.phone is None) == (asked.ticket_no is None):
             raise WhoseDataError
         tickets, phone = self._tickets(connection, asked)
         talks = self.ending.talks.of_phone(connection, phone) if phone else []
         if not tickets and not talks:
             raise PersonNotFoundError
+        check_keeper(by, tickets)
         return Found(tickets, talks)
 
     def _tickets(self, connection: Connection, asked: PersonIn) -> tuple[list[AnyRow], str | None]:
