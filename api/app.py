@@ -8,7 +8,7 @@ from functools import partial
 
 import httpx
 from fastapi import FastAPI, Request
-from sqlalchemy import Connection
+from sqlalchemy import Connection, Engine, inspect
 from starlette.middleware.cors import CORSMiddleware
 from starlette.responses import HTMLResponse, RedirectResponse
 
@@ -19,6 +19,7 @@ from api.conversations.personal import PersonalTalks
 from api.conversations.repository import may_read
 from api.core import health
 from api.core.addresses import Addresses, WrittenOut
+from api.core.audit import begin
 from api.core.bus import Bus
 from api.core.clock import Clock
 from api.core.context import Context
@@ -32,10 +33,11 @@ from api.core.health import Watched
 from api.core.jobs import Jobs
 from api.core.logging import get_logger
 from api.core.metrics import Metrics
-from api.core.models import metadata
+from api.core.models import audit_head, metadata
 from api.core.openapi import describe
 from api.core.redis import Redis
 from api.core.rotation import check_keys, rotate_if_needed
+from api.core.sealing import log_anchor, seal_from_the_start
 from api.core.security import ApiKeys
 from api.core.serving import serve
 from api.core.settings import Settings
@@ -174,8 +176,8 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     ctx: Context = app.state.context
     held = await asyncio.to_thread(serve, ctx.settings.data_dir)
     try:
-        await asyncio.to_thread(ctx.db.migrate, migrate)
-        await asyncio.to_thread(ctx.db.setup, lambda connection: _prepare(connection, ctx, app.state.tickets))
+        new = await asyncio.to_thread(ctx.db.migrate, _migrated)
+        await asyncio.to_thread(ctx.db.setup, lambda connection: _prepare(connection, ctx, app.state.tickets, new=new))
     except (WrongKeyError, LockedError) as error:
         logger.error("cannot_start", reason=str(error))
         held.close()
@@ -187,6 +189,8 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     await upkeep.sweep()
     ctx.jobs.every("search_index", 3600.0, partial(index_rest, ctx.db))
     ctx.jobs.every("scan_evidence", 60.0, upkeep.scan)
+    ctx.jobs.every("seal_audit", 3600.0, partial(seal_from_the_start, ctx.db))
+    ctx.jobs.daily("audit_anchor", "02:10", partial(log_anchor, ctx.db))
     ctx.jobs.daily("optimise", "04:20", ctx.db.optimise)
     ctx.jobs.daily("tidy_evidence", "03:10", upkeep.tidy)
     ctx.jobs.every("clocks", LOOK_EVERY, lambda: look(app.state.tickets))
@@ -232,8 +236,16 @@ async def _end_personal_data(ending: Ending) -> None:
     logger.info("personal_data_ended", tickets=done.tickets, conversations=done.conversations, held=len(done.held))
 
 
-def _prepare(connection: Connection, ctx: Context, tickets: Tickets) -> None:
+def _migrated(engine: Engine) -> bool:
+    """Whether the audit chain begins with this schema."""
+    begins = not inspect(engine).has_table(audit_head.name)
+    migrate(engine)
+    return begins
+
+
+def _prepare(connection: Connection, ctx: Context, tickets: Tickets, *, new: bool) -> None:
     one_at_a_time(connection)
+    begin(connection, new=new)
     check_keys(connection, ctx.cipher, metadata, ctx.clock.now())
     traces.adopt(connection)
     ensure_admin(connection, ctx.settings, ctx.clock.now())

@@ -22,15 +22,18 @@ _FAULTS = {
     Fault.CHANGED: "第 {at} 条的内容被改过，与它的哈希不符。",
     Fault.UNLINKED: "第 {at} 条没有接在上一条之后（上一条被换过，或者次序被动过）。",
     Fault.CUT: "末尾被截掉：从第 {at} 条起不在了。",
+    Fault.EMPTY: "一条记录也没有，而库里已有账号、工单或对话：记录被整个清空过。",
     Fault.UNKNOWN: "第 {at} 条不是系统写入的：链头里没有它。",
-    Fault.SEAL: "链头的封印与记录不符：有人重写过记录或链头，或者封印的密钥（kept_secrets 表）被换过。",
+    Fault.SEAL: "链头的封印与记录不符：有人重写过记录或链头，或者清空后重新开始，或者封印的密钥（kept_secrets 表）被换过。",
     Fault.ANCHOR: "第 {at} 条与您给出的锚点不符：这之前的记录被整体替换过。",
 }
 
 
 def main(arguments: list[str] | None = None, settings: Settings | None = None) -> int:
     parser = argparse.ArgumentParser(prog="make audit-verify", description="核验审计链")
-    parser.add_argument("--anchor", type=_anchor, help="以前一次核验印出的“锚点”，序号:哈希；能发现整库被换回旧状态")
+    parser.add_argument(
+        "--anchor", type=_anchor, help="以前一次核验印出的“锚点”，或日志里某一夜的 audit_anchor；能发现整库被换回旧状态"
+    )
     given = parser.parse_args(arguments)
     try:
         proof = asyncio.run(_verify(settings or Settings(), given.anchor))
@@ -62,10 +65,13 @@ async def _verify(settings: Settings, anchor: Anchor | None) -> Proof:
 
 
 def _anchor(text: str) -> Anchor:
-    seq, _, found = text.partition(":")
-    if not seq.isdigit() or len(found) != 64:
+    try:
+        found = Anchor.read(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError("锚点应为 序号:哈希") from None
+    if len(found.hash) != 64:
         raise argparse.ArgumentTypeError("锚点应为 序号:哈希")
-    return Anchor(int(seq), found)
+    return found
 
 
 if __name__ == "__main__":

@@ -3,11 +3,15 @@
 `note` collects on the connection; `Database` writes what was collected as the last thing of a transaction, so that the
 chain's head is locked for a moment only. Rows hold no personal data in clear: see `changes_of`.
 
-The head row keeps number, hash and seal of the newest entry. The seal is an HMAC folded over all hashes from the first
-one on; its key is kept encrypted (api/core/kept.py). So a changed, missing or reordered row shows by its hash, and cutting the tail off
-shows by the head. What does not show: the whole database put back to an older state of itself, unless the number and hash
-that an earlier check printed are given again (`Anchor`); and whatever somebody does who holds the database and the
-master key.
+The head row keeps number, hash and seal of the newest entry. The seal is an HMAC folded over all hashes from a first seal on
+that is an HMAC as well; the key is kept encrypted (api/core/kept.py). So a changed, missing or reordered row shows by its
+hash, cutting the tail off by the head, and a chain that was emptied by its beginning: only a database in which nothing is yet
+gets the first seal (`begin`), any other start is folded from one that never comes right. What does not show: the whole
+database put back to an older state of itself, unless the number and hash that an earlier check printed, or the log of that
+night, are given again (`Anchor`); and whatever somebody does who holds the database and the master key.
+
+Chains of before this rule began with a public constant. `api/core/sealing.py` seals them anew; until then, their key tells
+that they are of those, and nothing proves where they begin.
 """
 
 import hashlib
@@ -20,13 +24,13 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from functools import cache
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Self
 
 from pydantic_core import to_jsonable_python
-from sqlalchemy import Connection, Table, bindparam, insert, select, update
+from sqlalchemy import Connection, Table, bindparam, insert, literal, select, table, update
 
 from api.core.crypto import EncryptedBytes
-from api.core.kept import find_secret, kept_secret
+from api.core.kept import BYTES, find_secret, kept_secret
 from api.core.models import AnyRow, audit, audit_head
 from api.core.redaction import masked_phone, phones, scrub
 
@@ -35,18 +39,24 @@ Change = tuple[Any, Any]
 
 _PENDING = "audit notes"
 _CHANGED = "audit changes"
-_SECRET = "audit"  # noqa: S105 - the name under which it is kept
+_BEGINS = "audit begins"
+SECRET = "audit"  # noqa: S105 - the name under which it is kept
+KEYED = b"\x01"  # ends a key whose chain begins with a seal by it: encrypted with the key, so that nobody takes it away
 _NOTHING: Mapping[str, Change] = MappingProxyType({})
 _START = "0" * 64  # hash before the first entry
+_NEVER = "f" * 64  # seal before the first entry of a chain that was begun a second time
 _LONGEST = 500  # characters of one value; more is told by its digest
 _PAGE = 1000
 # The shortest that is masked has three digits (the number on a card's back).
 _HAS_DIGITS = re.compile(r"(?:[\d零〇一二三四五六七八九幺][ \-.]?){3}")
 _DIGEST = re.compile(r"#[0-9a-f]{16}")
+_LETTERS, _DIGITS = str.maketrans("0123456789", "ghijklmnop"), str.maketrans("ghijklmnop", "0123456789")
 # Statements are made once: putting one together costs more than running it.
-_HEAD = select(audit_head).with_for_update()
+HEAD = select(audit_head).with_for_update()
 _ADD = insert(audit)
 _MOVE_HEAD = update(audit_head).values(seq=bindparam("to_seq"), hash=bindparam("to_hash"), seal=bindparam("to_seal"))
+# Where something is, there was an entry before: the first account's.
+_USES = tuple(select(literal(1)).select_from(table(name)).limit(1) for name in ("staff", "tickets", "conversations"))
 _UNTOLD = frozenset({"id", "updated_at", "version"})
 
 
@@ -127,7 +137,7 @@ def _personal(connection: Connection, name: str, value: Any) -> str | None:
 def digest(connection: Connection, name: str, value: Any) -> str:
     """For words that stand elsewhere, encrypted, and may end there: whoever has them can prove them, nobody reads them here."""
     text = json.dumps(to_jsonable_python(value), ensure_ascii=True, sort_keys=True)
-    found = hmac.new(_key(connection), f"value:{name}:{text}".encode(), hashlib.sha256).hexdigest()
+    found = hmac.new(_key(connection)[:BYTES], f"value:{name}:{text}".encode(), hashlib.sha256).hexdigest()
     return f"#{found[:16]}"
 
 
@@ -158,6 +168,11 @@ def _short(value: Any) -> Any:
     return f"{value[:_LONGEST]}…#{hashlib.sha256(value.encode(errors='replace')).hexdigest()[:16]}"
 
 
+def begin(connection: Connection, *, new: bool) -> None:
+    """Before anything is made at start: only a `new` chain, or one in a database without anything, may begin in this transaction."""
+    connection.info[_BEGINS] = new or not _in_use(connection)
+
+
 # For Database only
 
 
@@ -168,8 +183,8 @@ def noted(connection: Connection) -> int:
 
 def forget(connection: Connection, kept: int = 0) -> None:
     """Drops the entries after the first `kept`, what they tell of was rolled back; and the key, which may have been new."""
-    connection.info.pop(_SECRET, None)
-    connection.info.pop(_CHANGED, None)
+    for name in (SECRET, _CHANGED, _BEGINS):
+        connection.info.pop(name, None)
     del connection.info.get(_PENDING, [])[kept:]
 
 
@@ -187,21 +202,33 @@ def flush(connection: Connection) -> None:
     if not entries:
         return
     key = _key(connection)
-    head = connection.execute(_HEAD).one()
-    seq, last, seal = head.seq, head.hash, head.seal
+    head = connection.execute(HEAD).one()
+    seal = head.seal
+    if not head.seq:
+        seal = first_seal(key) if connection.info.get(_BEGINS) or not _in_use(connection) else _NEVER
+    chain(connection, entries, key, head, seal)
+
+
+def chain(connection: Connection, entries: list[dict[str, Any]], key: bytes, head: AnyRow, seal: str) -> None:
+    """`head` is locked; `seal` is that of all entries up to it."""
+    seq, last = head.seq, head.hash
     for entry in entries:
         seq += 1
         entry |= {"seq": seq, "prev_hash": last}
         entry["hash"] = last = _hash(entry)
-        seal = _sealed(key, seal, last)
+        seal = sealed(key, seal, last)
     connection.execute(_ADD, entries)
     connection.execute(_MOVE_HEAD, {"to_seq": seq, "to_hash": last, "to_seal": seal})
 
 
+def _in_use(connection: Connection) -> bool:
+    return any(connection.execute(statement).first() for statement in _USES)
+
+
 def _key(connection: Connection) -> bytes:
     """Read once per transaction."""
-    key: bytes = connection.info.get(_SECRET) or kept_secret(connection, _SECRET)
-    connection.info[_SECRET] = key
+    key: bytes = connection.info.get(SECRET) or kept_secret(connection, SECRET, KEYED)
+    connection.info[SECRET] = key
     return key
 
 
@@ -213,7 +240,15 @@ def _hash(entry: Mapping[str, Any]) -> str:
     return hashlib.sha256(json.dumps(told, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
 
-def _sealed(key: bytes, seal: str, entry_hash: str) -> str:
+def begins_by_key(key: bytes) -> bool:
+    return len(key) > BYTES and key.endswith(KEYED)
+
+
+def first_seal(key: bytes) -> str:
+    return hmac.new(key, b"seal:start", hashlib.sha256).hexdigest() if begins_by_key(key) else _START
+
+
+def sealed(key: bytes, seal: str, entry_hash: str) -> str:
     """Folded from the first entry on: a forged seal in between never comes right again."""
     return hmac.new(key, f"seal:{seal}:{entry_hash}".encode(), hashlib.sha256).hexdigest()
 
@@ -228,6 +263,7 @@ class Fault(StrEnum):
     CHANGED = "changed"
     UNLINKED = "unlinked"
     CUT = "cut"
+    EMPTY = "empty"
     UNKNOWN = "unknown"
     SEAL = "seal"
     ANCHOR = "anchor"
@@ -235,10 +271,20 @@ class Fault(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Anchor:
-    """What an earlier check printed, kept outside the database."""
+    """What an earlier check printed, or the log of a night has; kept outside the database."""
 
     seq: int
     hash: str
+
+    def __str__(self) -> str:
+        """Without digits in the hash: the log would mask what looks like somebody's number."""
+        return f"{self.seq}:{self.hash.translate(_LETTERS)}"
+
+    @classmethod
+    def read(cls, spelled: str) -> Self:
+        """Both spellings. Raises ValueError."""
+        seq, _, found = spelled.partition(":")
+        return cls(int(seq), bytes.fromhex(found.translate(_DIGITS)).hex())
 
 
 @dataclass(frozen=True, slots=True)
@@ -256,10 +302,10 @@ def verify(connection: Connection, anchor: Anchor | None = None) -> Proof:
     """Reads the whole chain in one snapshot, a page at a time."""
     if connection.dialect.name == "postgresql":
         connection = connection.execution_options(isolation_level="REPEATABLE READ")
-    head, key = connection.execute(select(audit_head)).one_or_none(), find_secret(connection, _SECRET) or b""
+    head, key = connection.execute(select(audit_head)).one_or_none(), find_secret(connection, SECRET) or b""
     first: AnyRow | None = None
     last: AnyRow | None = None
-    count, last_hash, seal = 0, _START, _START
+    count, last_hash, seal = 0, _START, first_seal(key)
     if head is None:
         return Proof(0, None, None, Fault.SEAL, 0)
     for row in _rows(connection):
@@ -268,10 +314,12 @@ def verify(connection: Connection, anchor: Anchor | None = None) -> Proof:
         if row.seq > head.seq:
             return Proof(count, first, last, Fault.UNKNOWN, row.seq)
         first, last, count, last_hash = first or row, row, row.seq, row.hash
-        seal = _sealed(key, seal, last_hash)
+        seal = sealed(key, seal, last_hash)
     if head.seq > count or (anchor is not None and anchor.seq > count):
         return Proof(count, first, last, Fault.CUT, count + 1)
-    if (head.hash, head.seal) != (last_hash, seal):
+    if not count:
+        return Proof(0, None, None, *((Fault.EMPTY, 0) if _in_use(connection) else ()))
+    if not key or (head.hash, head.seal) != (last_hash, seal):
         return Proof(count, first, last, Fault.SEAL, count)
     return Proof(count, first, last)
 

@@ -71,9 +71,9 @@ class Database:
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._threads, self._reading, work)
 
-    def migrate(self, work: Callable[[Engine], None]) -> None:
+    def migrate(self, work: Callable[[Engine], _T]) -> _T:
         """Runs `work` in the caller's thread, before anything else uses the database; it makes its own transactions."""
-        work(self._engine)
+        return work(self._engine)
 
     def setup(self, work: Callable[[Connection], None]) -> None:
         """The same in one transaction."""

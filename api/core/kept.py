@@ -7,16 +7,16 @@ from sqlalchemy.exc import IntegrityError
 
 from api.core.models import kept_secrets
 
-_BYTES = 32
+BYTES = 32
 
 
-def kept_secret(connection: Connection, name: str) -> bytes:
-    """32 random bytes, the same for every process of this database and after every rotation."""
+def kept_secret(connection: Connection, name: str, ending: bytes = b"") -> bytes:
+    """32 random bytes, the same for every process of this database and after every rotation; `ending` tells their kind."""
     found = find_secret(connection, name)
     if found is None:
         try:
             with connection.begin_nested():
-                connection.execute(insert(kept_secrets), {"name": name, "value": secrets.token_bytes(_BYTES)})
+                connection.execute(insert(kept_secrets), {"name": name, "value": secrets.token_bytes(BYTES) + ending})
         except IntegrityError:
             pass  # another process made it just now
         found = find_secret(connection, name)

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import sqlite3
+import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from datetime import UTC, datetime
@@ -11,14 +12,21 @@ from typing import Any
 
 import psycopg
 import pytest
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, text, update
+from structlog.testing import capture_logs
 
 from api.commands import audit_verify
 from api.core import audit
 from api.core.audit import Anchor, Fault, Proof
 from api.core.crypto import Cipher
 from api.core.db import Database
+from api.core.kept import find_secret
 from api.core.keyring import KeyRing
+from api.core.models import kept_secrets
+from api.core.redaction import mask_for_log
+from api.core.sealing import log_anchor, seal_from_the_start
+from api.core.security import Role
+from api.desk.staff import add
 from api.migrations.run import migrate
 from api.tickets import repository
 from api.tickets.models import tickets
@@ -190,6 +198,105 @@ async def test_going_on_after_a_cut_does_not_heal_it(db: Database) -> None:
     await tamper(db, "DELETE FROM audit WHERE seq = 5", head)
     await filled(db, 3)
     assert (await proof(db)).fault is Fault.SEAL
+
+
+EMPTIED = f"UPDATE audit_head SET seq = 0, hash = '{'0' * 64}', seal = '{'0' * 64}'"  # noqa: S608
+
+
+async def with_an_account(db: Database) -> None:
+    """As at the first start: the first account, and its entry."""
+
+    def first_start(connection: Connection) -> None:
+        audit.begin(connection, new=False)
+        add(connection, username="admin", role=Role.ADMIN, password="long-enough-1", now=NOW)
+
+    await asyncio.to_thread(db.setup, first_start)
+    await filled(db)
+    assert (await proof(db)).fault is None
+
+
+@pytest.mark.parametrize("key", [[], ["DELETE FROM kept_secrets"]], ids=["key kept", "key deleted"])
+async def test_a_chain_that_was_emptied_is_found_whatever_follows(db: Database, key: list[str]) -> None:
+    await with_an_account(db)
+    await tamper(db, "DELETE FROM audit", EMPTIED, *key)
+    assert (await proof(db)).fault is Fault.EMPTY
+    await filled(db)
+    assert (await proof(db)).fault is Fault.SEAL
+    await asyncio.to_thread(db.setup, lambda connection: audit.begin(connection, new=False))
+    await seal_from_the_start(db)
+    await filled(db)
+    assert (await proof(db)).fault is Fault.SEAL
+
+
+async def test_a_chain_sealed_with_no_key_is_none(db: Database) -> None:
+    await with_an_account(db)
+    seal = audit.first_seal(b"")
+    for row in await db.read(lambda connection: connection.execute(text("SELECT hash FROM audit ORDER BY seq")).all()):
+        seal = audit.sealed(b"", seal, row.hash)
+    await tamper(db, "DELETE FROM kept_secrets", f"UPDATE audit_head SET seal = '{seal}'")  # noqa: S608
+    assert (await proof(db)).fault is Fault.SEAL
+
+
+async def as_before(db: Database) -> None:
+    """A chain of the version before: its key has no mark, and it began with the public constant."""
+    key = await db.read(lambda connection: find_secret(connection, audit.SECRET))
+    assert key is not None
+    old, seal = key[:32], "0" * 64
+    for row in await db.read(lambda connection: connection.execute(text("SELECT hash FROM audit ORDER BY seq")).all()):
+        seal = audit.sealed(old, seal, row.hash)
+    await tamper(db, f"UPDATE audit_head SET seal = '{seal}'")  # noqa: S608
+    await db.write(lambda connection: connection.execute(update(kept_secrets).values(value=old)))
+    assert (await proof(db)).fault is None
+
+
+async def test_a_chain_of_before_is_sealed_by_its_key_once(db: Database) -> None:
+    await with_an_account(db)
+    await as_before(db)
+    await seal_from_the_start(db)
+    found = await proof(db)
+    assert found.last is not None
+    assert (found.count, found.fault, found.last.action) == (7, None, "audit.seal")
+    await seal_from_the_start(db)
+    await filled(db)
+    assert ((await proof(db)).count, (await proof(db)).fault) == (12, None)
+    await tamper(db, "DELETE FROM audit", EMPTIED)
+    await filled(db)
+    assert (await proof(db)).fault is Fault.SEAL
+
+
+async def test_sealing_among_many_who_write_loses_and_breaks_nothing(db: Database) -> None:
+    """Each reads the key first, as a change of a personal field does, and chains with it later."""
+
+    def changes(connection: Connection) -> None:
+        found = audit.changes_of(connection, tickets, {}, {"name": "王小明"})
+        time.sleep(0.01)
+        noting("TS1", changes=found)(connection)
+
+    await with_an_account(db)
+    await as_before(db)
+    await asyncio.gather(*(db.write(changes) for _ in range(20)), seal_from_the_start(db), seal_from_the_start(db))
+    found = await proof(db)
+    assert (found.count, found.fault) == (27, None)
+
+
+async def test_a_broken_chain_of_before_is_not_made_whole(db: Database) -> None:
+    await with_an_account(db)
+    await as_before(db)
+    await tamper(db, "UPDATE audit SET who = 'lj' WHERE seq = 3")
+    await seal_from_the_start(db)
+    found = await proof(db)
+    assert (found.fault, found.at) == (Fault.CHANGED, 3)
+
+
+async def test_the_anchor_is_logged(db: Database) -> None:
+    await filled(db)
+    last = (await proof(db)).last
+    assert last is not None
+    with capture_logs() as logged:
+        await log_anchor(db)
+    [anchor] = [one["anchor"] for one in logged]
+    assert mask_for_log(anchor) == anchor
+    assert Anchor.read(anchor) == Anchor.read(f"5:{last.hash}") == Anchor(5, last.hash)
 
 
 async def test_a_seal_by_another_key_is_none(db: Database) -> None:
