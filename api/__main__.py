@@ -6,6 +6,7 @@ from socket import socket
 from types import FrameType
 
 import uvicorn
+from fastapi import FastAPI
 from pydantic import ValidationError
 
 from api.app import create_app
@@ -37,7 +38,16 @@ def main() -> int:
     except (PlaybookError, WrongKeyError, ValidationError, ValueError) as error:
         logger.error("cannot_start", reason=_sentence(error))
         return 1
-    config = uvicorn.Config(
+    # uvicorn raises the signal again after a clean shutdown; the process has then done what was asked.
+    signal.signal(signal.SIGTERM, _done)
+    signal.signal(signal.SIGINT, _done)
+    server = _Server(server_config(app, settings))
+    server.run()
+    return 0 if server.started else 1
+
+
+def server_config(app: FastAPI, settings: Settings) -> uvicorn.Config:
+    return uvicorn.Config(
         app,
         host=_HOST,
         port=settings.port,
@@ -45,15 +55,12 @@ def main() -> int:
         log_config=None,
         access_log=False,
         server_header=False,
+        # Without a list uvicorn would believe everybody on this machine, and the environment.
+        proxy_headers=bool(settings.trusted_proxies),
+        forwarded_allow_ips=list(settings.trusted_proxies),
         timeout_graceful_shutdown=_GRACE,
         timeout_keep_alive=65,
     )
-    # uvicorn raises the signal again after a clean shutdown; the process has then done what was asked.
-    signal.signal(signal.SIGTERM, _done)
-    signal.signal(signal.SIGINT, _done)
-    server = _Server(config)
-    server.run()
-    return 0 if server.started else 1
 
 
 def _sentence(error: Exception) -> str:

@@ -45,7 +45,7 @@ from api.core.static import WebPart
 from api.core.workplace import sweep
 from api.desk import accounts, api_keys, audit, branches, clusters, directory, incidents, oidc, sessions, stream
 from api.desk.oidc_client import OidcClient
-from api.desk.staff import ensure_admin
+from api.desk.staff import FIRST_ACCOUNT, ensure_admin
 from api.dialogue import repository, understanding
 from api.dialogue.client import BotClient
 from api.dialogue.commit import say_once
@@ -177,12 +177,16 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     held = await asyncio.to_thread(serve, ctx.settings.data_dir)
     try:
         new = await asyncio.to_thread(ctx.db.migrate, _migrated)
-        await asyncio.to_thread(ctx.db.setup, lambda connection: _prepare(connection, ctx, app.state.tickets, new=new))
+        reset = await asyncio.to_thread(
+            ctx.db.setup, lambda connection: _prepare(connection, ctx, app.state.tickets, new=new)
+        )
     except (WrongKeyError, LockedError) as error:
         logger.error("cannot_start", reason=str(error))
         held.close()
         await ctx.db.close()
         raise
+    if reset:
+        await sessions.forget_guesses(ctx, FIRST_ACCOUNT)
     await asyncio.to_thread(sweep, ctx.settings.exports_dir)
     ctx.jobs.every("rotate_keys", 20.0, lambda: rotate_if_needed(ctx.db, ctx.cipher, metadata, ctx.clock.now, keep_up))
     upkeep: Upkeep = app.state.evidence.upkeep
@@ -243,14 +247,16 @@ def _migrated(engine: Engine) -> bool:
     return begins
 
 
-def _prepare(connection: Connection, ctx: Context, tickets: Tickets, *, new: bool) -> None:
+def _prepare(connection: Connection, ctx: Context, tickets: Tickets, *, new: bool) -> bool:
+    """Whether the settings have set a new password for the first account."""
     one_at_a_time(connection)
     begin(connection, new=new)
     check_keys(connection, ctx.cipher, metadata, ctx.clock.now())
     traces.adopt(connection)
-    ensure_admin(connection, ctx.settings, ctx.clock.now())
+    reset = ensure_admin(connection, ctx.settings, ctx.clock.now())
     directory.fill(connection, tickets.playbook.branches, ctx.clock.now())
     tickets.time.register(connection, ctx.clock.now())
+    return reset
 
 
 def _add_pages(app: FastAPI, settings: Settings) -> None:

@@ -75,10 +75,10 @@ class Database:
         """Runs `work` in the caller's thread, before anything else uses the database; it makes its own transactions."""
         return work(self._engine)
 
-    def setup(self, work: Callable[[Connection], None]) -> None:
+    def setup(self, work: Callable[[Connection], _T]) -> _T:
         """The same in one transaction."""
         with self._engine.begin() as connection, _audited(connection):
-            work(connection)
+            return work(connection)
 
     async def ping(self) -> None:
         """Raises StorageUnavailableError when the database does not take a write transaction."""

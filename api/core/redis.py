@@ -4,6 +4,7 @@ import time
 from collections import defaultdict, deque
 from datetime import datetime, timedelta
 
+from redis.asyncio import BlockingConnectionPool
 from redis.asyncio import Redis as Client
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
@@ -15,6 +16,8 @@ from api.core.metrics import Metrics
 logger = get_logger("redis")
 
 _TIMEOUT = 0.5  # seconds; loopback or the same rack answers within a few milliseconds
+_CONNECTIONS = 32  # beyond it a command waits for its turn
+_TURN = 2.0  # seconds; a queue of our own is no sign that Redis is away
 _PRESENCE = 30  # seconds for which a sign of life counts
 _LEAVE_ALONE = 5.0  # seconds in which a Redis that failed is not asked about sessions: no click waits for it twice
 _LOCAL_KEYS = 10_000  # callers remembered by the fallback; beyond it, it starts afresh
@@ -30,9 +33,11 @@ class Redis:
         self._sessions_again = 0.0
         self.client: Client | None = None
         if url:
-            self.client = Client.from_url(
-                url, socket_timeout=_TIMEOUT, socket_connect_timeout=_TIMEOUT, retry=Retry(NoBackoff(), 0)
-            )
+            pool = BlockingConnectionPool.from_url(
+                url, max_connections=_CONNECTIONS, timeout=_TURN,
+                socket_timeout=_TIMEOUT, socket_connect_timeout=_TIMEOUT, retry=Retry(NoBackoff(), 0),
+            )  # fmt: skip
+            self.client = Client.from_pool(pool)
 
     async def ping(self) -> bool:
         """False when Redis is down or was never there."""
@@ -71,6 +76,21 @@ class Redis:
             self._failed("rate")
             return self._count_locally(key, seconds) >= limit
         return int(count or 0) >= limit
+
+    async def take_back(self, key: str, *, seconds: int) -> None:
+        """One call that `allow` counted was none of those that count."""
+        if hits := self._hits.get(key):
+            hits.pop()
+        if self.client is None:
+            return
+        name = self._rate_name(key, seconds)
+        try:
+            async with self.client.pipeline(transaction=False) as pipeline:
+                pipeline.decr(name)
+                pipeline.expire(name, seconds)
+                await pipeline.execute()
+        except (RedisError, OSError):
+            self._failed("rate")
 
     async def forget(self, key: str, *, seconds: int) -> None:
         """Takes back what `allow` counted. Without Redis only this process forgets; the others' counts run out."""

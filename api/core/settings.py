@@ -4,6 +4,7 @@ import os
 import re
 import secrets
 from datetime import timedelta
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
@@ -40,6 +41,8 @@ class Settings(BaseSettings):
     clock_started: float | None = None
     widget_origins: Annotated[tuple[str, ...], NoDecode] = ()
     cookie_secure: bool = False
+    # Reverse proxies in front of this server, addresses or networks: only their X-Forwarded-For and -Proto are believed.
+    trusted_proxies: Annotated[tuple[str, ...], NoDecode] = ()
     # Single sign-on; the first three together. Roles: group=role by comma.
     oidc_issuer: str | None = None
     oidc_client_id: str | None = None
@@ -110,12 +113,24 @@ class Settings(BaseSettings):
         return {group: role for group, _, role in pairs}
 
     @field_validator(
-        "api_keys", "widget_origins", "handoff_stream_sealed_units", "webhook_allow", "webhook_retries", mode="before"
-    )
+        "api_keys", "widget_origins", "trusted_proxies", "handoff_stream_sealed_units", "webhook_allow", "webhook_retries",
+        mode="before",
+    )  # fmt: skip
     @classmethod
     def _split(cls, value: object) -> object:
         if isinstance(value, str):
             return tuple(part.strip() for part in value.split(",") if part.strip())
+        return value
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        """uvicorn takes what it cannot read for a name that nobody has; and `*` would let every caller choose an address."""
+        try:
+            for one in value:
+                ip_network(one)
+        except ValueError:
+            raise ValueError("TINGSU_TRUSTED_PROXIES 的每一项应为地址或网段，例如 127.0.0.1 或 10.0.0.0/24") from None
         return value
 
     @field_validator("clamav")

@@ -1,20 +1,19 @@
 """Administration of accounts. Every change is noted by field, and holds for open sessions at once."""
 
-import asyncio
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Request
 from sqlalchemy import Connection
 
 from api.core import audit, sessions
-from api.core.context import Context, context
+from api.core.context import context
 from api.core.errors import ApiError, NotFoundError
 from api.core.models import AnyRow
 from api.core.principals import allowed
-from api.core.security import Principal, Role, hash_password
+from api.core.security import Principal, Role, hash_password, hashing
 from api.desk import staff as accounts
 from api.desk.schemas import StaffChange, StaffIn, account_out
-from api.desk.sessions import NoPasswordError
+from api.desk.sessions import NoPasswordError, forget_guesses
 
 router = APIRouter(tags=["账号管理"])
 
@@ -66,7 +65,7 @@ async def list_accounts(request: Request, overseer: Overseer) -> dict[str, list[
 async def create_account(request: Request, admin: Admin, body: StaffIn) -> dict[str, Any]:
     """新建账号；一次性密码只在这次的回答里出现，首次登录必须修改。"""
     ctx, password = context(request), accounts.one_time_password()
-    hashed, now = await asyncio.to_thread(hash_password, password), ctx.clock.now()
+    hashed, now = await hashing(hash_password, password), ctx.clock.now()
 
     def write(connection: Connection) -> AnyRow:
         if accounts.find(connection, body.username) is not None:
@@ -122,20 +121,19 @@ async def change_account(request: Request, admin: Admin, username: str, body: St
 async def reset_password(request: Request, admin: Admin, username: str) -> dict[str, Any]:
     """重置密码：得到一次性密码，首次登录必须修改；其全部会话立即失效。"""
     ctx, password = context(request), accounts.one_time_password()
-    values = {"password_hash": await asyncio.to_thread(hash_password, password), "password_temporary": True}
-    unlocked = {"failures": 0, "failing_since": None, "locked_until": None}
+    values = {"password_hash": await hashing(hash_password, password), "password_temporary": True}
 
     def write(connection: Connection) -> None:
         account = _known(connection, username, lock=True)
         if account.oidc_subject is not None:
             raise NoPasswordError
         accounts.change(
-            connection, account, {**values, **unlocked}, who=admin.id, action="password", now=ctx.clock.now()
+            connection, account, {**values, **accounts.UNLOCKED}, who=admin.id, action="password", now=ctx.clock.now()
         )
         sessions.close_sessions(connection, account.id)
 
     await ctx.db.write(write)
-    await _forget_guesses(ctx, username)
+    await forget_guesses(ctx, username)
     return {"username": username, "password": password}
 
 
@@ -146,11 +144,10 @@ async def unlock_account(request: Request, admin: Admin, username: str) -> None:
 
     def write(connection: Connection) -> None:
         account = _known(connection, username, lock=True)
-        unlocked = {"failures": 0, "failing_since": None, "locked_until": None}
-        accounts.change(connection, account, unlocked, who=admin.id, action="unlock", now=ctx.clock.now())
+        accounts.change(connection, account, accounts.UNLOCKED, who=admin.id, action="unlock", now=ctx.clock.now())
 
     await ctx.db.write(write)
-    await _forget_guesses(ctx, username)
+    await forget_guesses(ctx, username)
 
 
 @router.delete("/v1/staff/{username}/sessions", status_code=204)
@@ -164,10 +161,6 @@ async def end_sessions(request: Request, admin: Admin, username: str) -> None:
         audit.note(connection, who=admin.id, action="staff.end_session", subject=username, now=ctx.clock.now())
 
     await ctx.db.write(write)
-
-
-async def _forget_guesses(ctx: Context, username: str) -> None:
-    await ctx.redis.forget(f"login:{username}", seconds=int(accounts.WINDOW.total_seconds()))
 
 
 def _known(connection: Connection, username: str, *, lock: bool = False) -> AnyRow:

@@ -1,6 +1,5 @@
 """Log-in, log-out, who am I, my password, my sessions."""
 
-import asyncio
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Request, Response
@@ -17,6 +16,7 @@ from api.core.security import (
     Role,
     hash_password,
     hash_token,
+    hashing,
     new_id,
     password_matches,
     same_secret,
@@ -44,6 +44,20 @@ class WrongPasswordError(ApiError):
     status, code, message = 401, "wrong_credentials", "账号或密码不对，请重新输入；忘记密码请联系管理员。"
 
 
+class LoginLockedError(RateLimitedError):
+    """The same for names that exist and for those that do not."""
+
+    code = "login_locked"
+    message = "这个用户名输错的次数太多，最多 15 分钟后可以再试；着急请管理员在账号管理里解除锁定，或重置密码。"
+
+
+class AddressLockedError(RateLimitedError):
+    """Who tries many names from one place; browsers that somebody has logged in from are not asked where they are."""
+
+    code = "login_address_locked"
+    message = "从您这里的网络输错的次数太多，最多 15 分钟后可以再试；在这里登录过的浏览器不受影响，可以用那一台。"
+
+
 class WrongOldPasswordError(ApiError):
     """The owner of the session does not know the account's password."""
 
@@ -60,42 +74,62 @@ class NoPasswordError(ApiError):
 async def login(request: Request, response: Response, body: LoginIn) -> StaffOut:
     """登录，得到会话 cookie。"""
     ctx, device = context(request), _device(request, body.username)
+    trusted = device is not None
     account = await ctx.db.read(lambda connection: accounts.find(connection, body.username))
-    counted = f"login-device:{device}" if device else f"login:{body.username}"
-    keys = {counted: accounts.GUESSES, f"login-from:{client_address(request)}": _PER_ADDRESS}
-    await _refuse_guessing(ctx, account, keys, trusted=device is not None)
+    _refuse_locked(ctx, account, trusted=trusted)
+    counted = await _count_first(request, body.username, device)
     usable = account is not None and account.active and account.oidc_subject is None
     stored = account.password_hash if account is not None and usable else None
-    # argon2 takes tens of milliseconds on purpose; not on the event loop.
-    if not await asyncio.to_thread(password_matches, stored, body.password) or account is None:
-        for key, limit in keys.items():
-            await ctx.redis.allow(key, limit=limit, seconds=_WINDOW)
-        await ctx.db.write(lambda connection: _count(connection, ctx, body.username, trusted=device is not None))
+    if not await hashing(password_matches, stored, body.password) or account is None:
+        await ctx.db.write(lambda connection: _guessed_wrong(connection, ctx, body.username, trusted=trusted))
         raise WrongPasswordError
-    token = await ctx.db.write(lambda connection: enter(connection, ctx, request, account, "password"))
+    token = await ctx.db.write(lambda connection: _let_in(connection, request, account, trusted=trusted))
+    for key in counted:
+        await ctx.redis.take_back(key, seconds=_WINDOW)
     set_cookies(response, ctx, token, account.username, device)
     return shown(_principal(account))
 
 
-async def _refuse_guessing(ctx: Context, account: AnyRow | None, keys: dict[str, int], *, trusted: bool) -> None:
-    """Names that do not exist are refused like those that do."""
-    now = ctx.clock.now()
-    if account is not None and not trusted and accounts.locked_until(account, now) is not None:
-        raise RateLimitedError(_WINDOW)
-    for key, limit in keys.items():
-        if await ctx.redis.used_up(key, limit=limit, seconds=_WINDOW):
-            raise RateLimitedError(_WINDOW)
+async def forget_guesses(ctx: Context, username: str) -> None:
+    await ctx.redis.forget(f"login:{username}", seconds=_WINDOW)
 
 
-def _count(connection: Connection, ctx: Context, username: str, *, trusted: bool) -> None:
+async def _count_first(request: Request, username: str, device: str | None) -> list[str]:
+    """Before the password is looked at: as many as arrive at once are no more than may come one after the other."""
+    redis = context(request).redis
+    mine = f"login-device:{device}" if device else f"login:{username}"
+    if not await redis.allow(mine, limit=accounts.GUESSES, seconds=_WINDOW):
+        raise LoginLockedError(_WINDOW)
+    if device:
+        return [mine]
+    here = f"login-from:{client_address(request)}"
+    if not await redis.allow(here, limit=_PER_ADDRESS, seconds=_WINDOW):
+        await redis.take_back(mine, seconds=_WINDOW)
+        raise AddressLockedError(_WINDOW)
+    return [mine, here]
+
+
+def _refuse_locked(ctx: Context, account: AnyRow | None, *, trusted: bool) -> None:
+    if account is not None and not trusted and accounts.locked_until(account, ctx.clock.now()) is not None:
+        raise LoginLockedError(_WINDOW)
+
+
+def _let_in(connection: Connection, request: Request, account: AnyRow, *, trusted: bool) -> str:
+    """By the row as it is now: others may have guessed, or changed the password, while this one was looked at."""
+    ctx, now = context(request), accounts.find(connection, account.username, lock=True)
+    _refuse_locked(ctx, now, trusted=trusted)
+    if now is None or not now.active or now.password_hash != account.password_hash:
+        raise WrongPasswordError
+    return enter(connection, ctx, request, now, "password")
+
+
+def _guessed_wrong(connection: Connection, ctx: Context, username: str, *, trusted: bool) -> None:
     """Also an unknown name is written down (as `?`: people type passwords there), so that both take the same time."""
-    now = ctx.clock.now()
-    known = accounts.find(connection, username) is not None
-    if not known or trusted:
-        audit.note(
-            connection, who=username if known else "?", action="staff.wrong_password", subject=username if known else "?",
-            now=now,
-        )  # fmt: skip
+    now, account = ctx.clock.now(), accounts.find(connection, username, lock=True)
+    _refuse_locked(ctx, account, trusted=trusted)
+    if account is None or trusted:
+        who = username if account is not None else "?"
+        audit.note(connection, who=who, action="staff.wrong_password", subject=who, now=now)
         return
     if accounts.guessed_wrong(connection, username, now):
         notices.add(
@@ -177,12 +211,12 @@ async def change_password(request: Request, staff: Oneself, body: PasswordIn) ->
         raise NoPasswordError
     if not await ctx.redis.allow(f"password:{staff.id}", limit=accounts.GUESSES, seconds=_WINDOW):
         raise RateLimitedError(_WINDOW)
-    if not await asyncio.to_thread(password_matches, account.password_hash, body.old):
+    if not await hashing(password_matches, account.password_hash, body.old):
         raise WrongOldPasswordError
     accounts.check_password(staff.id, body.new)
     if body.new == body.old:
         raise accounts.WeakPasswordError("新密码不能与原密码相同。")
-    values = {"password_hash": await asyncio.to_thread(hash_password, body.new), "password_temporary": False}
+    values = {"password_hash": await hashing(hash_password, body.new), "password_temporary": False}
 
     def write(connection: Connection) -> None:
         accounts.change(connection, account, values, who=staff.id, action="password", now=ctx.clock.now())

@@ -14,6 +14,7 @@ from api.core.clock import SKEW
 from api.core.errors import InvalidError
 from api.core.models import AnyRow, staff
 from api.core.security import Role, hash_password, password_matches
+from api.core.sessions import close_sessions
 from api.core.settings import Settings
 
 FIRST_ACCOUNT = "admin"
@@ -23,6 +24,7 @@ SHORTEST_PASSWORD, LONGEST_PASSWORD = 12, 256
 # Ten wrong guesses a quarter of an hour; then strange browsers have to wait as long.
 WINDOW = timedelta(minutes=15)
 GUESSES = 10
+UNLOCKED: dict[str, Any] = {"failures": 0, "failing_since": None, "locked_until": None}
 
 
 class WeakPasswordError(InvalidError):
@@ -40,17 +42,24 @@ class _First:
     generated: bool
 
 
-def ensure_admin(connection: Connection, settings: Settings, now: datetime) -> None:
-    """Makes `admin` when missing. A password in the settings always wins, so that an operator can reset it."""
-    account = find(connection, FIRST_ACCOUNT)
+def ensure_admin(connection: Connection, settings: Settings, now: datetime) -> bool:
+    """Makes `admin` when missing. A new password in the settings always wins, so that an operator can reset it: whoever was
+    in is out, and the operator comes in. True when it did.
+    """
+    account = find(connection, FIRST_ACCOUNT, lock=True)
     given = settings.admin_password.get_secret_value() if settings.admin_password else None
     if account is None:
         first = _First(given or secrets.token_urlsafe(15), generated=given is None)
         add(connection, username=FIRST_ACCOUNT, role=Role.ADMIN, password=first.password, now=now)
         if first.generated:
             _write_secret(settings.data_dir / PASSWORD_FILE, first.password)
-    elif given is not None and not password_matches(account.password_hash, given):
-        change(connection, account, {"password_hash": hash_password(given)}, who="settings", action="password", now=now)
+        return False
+    if given is None or password_matches(account.password_hash, given):
+        return False
+    values = {"password_hash": hash_password(given), "password_temporary": False, "active": True, **UNLOCKED}
+    change(connection, account, values, who="settings", action="password", now=now)
+    close_sessions(connection, account.id)
+    return True
 
 
 def add(
@@ -144,7 +153,7 @@ def guessed_wrong(connection: Connection, username: str, now: datetime) -> bool:
     values: dict[str, Any] = {"failures": failures, "failing_since": now if fresh else account.failing_since}
     locked = failures >= GUESSES
     if locked:
-        values = {"failures": 0, "failing_since": None, "locked_until": now + WINDOW}
+        values = {**UNLOCKED, "locked_until": now + WINDOW}
     connection.execute(update(staff).where(staff.c.id == account.id).values(values))
     audit.note(
         connection, who=username, action="staff.locked" if locked else "staff.wrong_password", subject=username, now=now
@@ -160,8 +169,7 @@ def locked_until(account: AnyRow, now: datetime) -> datetime | None:
 
 def logged_in(connection: Connection, account: AnyRow, now: datetime, how: str) -> None:
     if account.failures or account.locked_until:
-        values = {"failures": 0, "failing_since": None, "locked_until": None}
-        connection.execute(update(staff).where(staff.c.id == account.id).values(values))
+        connection.execute(update(staff).where(staff.c.id == account.id).values(UNLOCKED))
     audit.note(connection, who=account.username, action=f"staff.login_{how}", subject=account.username, now=now)
 
 

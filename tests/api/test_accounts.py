@@ -184,7 +184,7 @@ async def test_a_locked_account_is_told_of_and_unlocked(start: Start, redis: str
     await create(bridge)
     for _ in range(10):
         await login(bridge, "li.si", "wrong")
-    assert code(await login(bridge, "li.si", "wrong")) == (429, "rate_limited")
+    assert code(await login(bridge, "li.si", "wrong")) == (429, "login_locked")
     accounts = (await bridge.http.get("/v1/staff", headers=bridge.key())).json()["staff"]
     assert [bool(account["locked_until"]) for account in accounts] == [False, True]
     notices = (await bridge.http.get("/v1/notices", headers=bridge.key())).json()["notices"]

@@ -104,7 +104,11 @@ async def test_after_ten_wrong_guesses_an_account_is_locked(start: Start, redis:
     for _ in range(10):
         assert (await login(bridge, password="wrong")).status_code == 401
     locked = await login(bridge)
-    assert code(locked) == (429, "rate_limited")
+    assert code(locked) == (429, "login_locked")
+    assert "解除锁定" in locked.json()["error"]["message"]
+    nobody = [await login(bridge, "nobody", "wrong") for _ in range(11)]
+    assert nobody[-1].json() == locked.json()
+    assert nobody[-1].headers["Retry-After"] == "900"
     assert locked.headers["Retry-After"] == "900"
 
 
@@ -141,6 +145,24 @@ async def test_a_password_in_the_settings_replaces_the_old_one(start: Start) -> 
     second = await start(admin_password="the-second-password")
     assert (await login(second, password="the-second-password")).status_code == 200
     assert (await login(second, password="the-first-password")).status_code == 401
+
+
+@pytest.mark.parametrize("redis", ["real", None], ids=["with redis", "without redis"])
+async def test_a_new_password_in_the_settings_throws_everybody_out_and_lets_the_operator_in(
+    start: Start, redis: str | None
+) -> None:
+    more = {} if redis else {"redis_url": None}
+    first = await start(admin_password="the-first-password", **more)
+    token = (await login(first, password="the-first-password")).cookies[COOKIE]
+    first.http.cookies.clear()
+    for _ in range(10):
+        await login(first, password="wrong")
+    db = first.app.state.context.db
+    await db.write(lambda connection: connection.exec_driver_sql("UPDATE staff SET active = false"))
+    await first.stop()
+    second = await start(admin_password="the-second-password", **more)
+    assert await me(second, Cookie=f"{COOKIE}={token}") == 401
+    assert (await login(second, password="the-second-password")).status_code == 200
 
 
 # Keys
