@@ -68,6 +68,9 @@ class Principal:
         )
 
 
+# In the audit chain these stand for something else than a person with an account.
+RESERVED_NAMES = frozenset({"bot", "customer", "internal", "oidc", "playbook", "settings", "system"})
+
 # Who acts where nobody does: timers, and what follows from a rule.
 SYSTEM = Principal(id="system", name="系统", role=Role.ADMIN)
 

@@ -4,12 +4,14 @@ from datetime import timedelta
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request
+from pydantic import TypeAdapter, ValidationError
 from sqlalchemy import Connection, delete, insert
 from starlette.responses import RedirectResponse, Response
 
 from api.core import audit
 from api.core.context import Context, context
 from api.core.errors import ApiError, NotFoundError
+from api.core.logging import get_logger
 from api.core.models import AnyRow, oidc_logins
 from api.core.principals import COOKIE
 from api.core.security import STAFF_ROLES, Role, hash_token, new_id, same_secret
@@ -17,6 +19,7 @@ from api.core.sessions import close_session
 from api.core.settings import Settings
 from api.desk import staff as accounts
 from api.desk.oidc_client import Identity, OidcClient, OidcRefusedError
+from api.desk.schemas import Username
 from api.desk.sessions import enter, set_cookies
 
 router = APIRouter(tags=["工作人员"])
@@ -24,6 +27,10 @@ router = APIRouter(tags=["工作人员"])
 _STATE = "tingsu_oidc"
 _PATIENCE = timedelta(minutes=10)  # between leaving for the provider and coming back
 _DESK = "/desk/"
+_LONGEST_NAME = 200  # of a claim that is looked at; whether it may be a username is another question
+_USERNAME = TypeAdapter(Username)
+
+logger = get_logger("oidc")
 
 
 class OidcOffError(NotFoundError):
@@ -37,6 +44,26 @@ class UnknownStaffError(ApiError):
 
     status, code = 403, "oidc_unknown_staff"
     message = "您已通过统一身份认证，但在听诉里还没有账号或角色，请联系管理员。"
+
+
+class NoUnitsError(ApiError):
+    """Whoever belongs nowhere would see too much or nothing: a supervisor without units sees every sealed matter."""
+
+    status, code = 403, "oidc_no_units"
+    message = "统一身份认证没有给出您的部门，不能登录。请联系管理员：在统一身份认证里为您设置部门（声明 {claim}）。"
+
+    def __init__(self, claim: str) -> None:
+        super().__init__(self.message.format(claim=claim))
+
+
+class UnusableNameError(ApiError):
+    """It would stand in the audit chain, where it could be taken for somebody or something else."""
+
+    status, code = 403, "oidc_unusable_name"
+    message = (
+        "统一身份认证给的用户名不能在听诉里使用，没有建立账号。请联系管理员：用户名应为 2 到 64 个字母、数字、点、下划线或连字符，"
+        "不能是系统保留的名字；可以用 TINGSU_OIDC_USERNAME_CLAIM 换一个声明。"
+    )
 
 
 @router.get("/v1/staff/oidc")
@@ -82,15 +109,16 @@ async def oidc_callback(
         raise OidcRefusedError
     who = await client.identity(code=code, redirect_uri=_callback(request), nonce=began.nonce, verifier=began.verifier)
 
-    def write(connection: Connection) -> tuple[str, str] | None:
+    def write(connection: Connection) -> tuple[str, str] | ApiError:
         account = _account(connection, ctx, who)
-        if account is None:
-            return None
+        if isinstance(account, ApiError):
+            return account
         return enter(connection, ctx, request, account, "oidc", id_token=who.id_token), account.username
 
     entered = await ctx.db.write(write)
-    if entered is None:
-        raise UnknownStaffError
+    if isinstance(entered, ApiError):
+        logger.warning("oidc_refused", code=entered.code)
+        raise entered
     token, username = entered
     answer = RedirectResponse(_DESK, 303)
     set_cookies(answer, ctx, token, username)
@@ -134,24 +162,42 @@ async def _took_up(ctx: Context, kept: str, state: str) -> AnyRow:
     return row
 
 
-def _account(connection: Connection, ctx: Context, who: Identity) -> AnyRow | None:
-    """The account of this identity, with the rights that the provider says today; None when it may not come in."""
+def _account(connection: Connection, ctx: Context, who: Identity) -> AnyRow | ApiError:
+    """The account of this identity, with the rights that the provider says today; or why it may not come in."""
     settings, now = ctx.settings, ctx.clock.now()
     subject, rights = f"{settings.oidc_issuer}#{who.subject}"[:255], _rights(settings, who)
-    username = str(who.claims.get(settings.oidc_username_claim) or "")[:64]
+    username = str(who.claims.get(settings.oidc_username_claim) or "")[:_LONGEST_NAME]
     account = accounts.find_by_subject(connection, subject)
     if account is None and username:
         account = accounts.find_by_subject(connection, accounts.awaited_subject(username))
-    if account is None and settings.oidc_provision and rights.get("role") and username:
-        account = _provision(connection, username, subject, who, rights, ctx)
     if account is None:
-        return None
-    if not account.active or (settings.oidc_roles and not rights.get("role")):
+        role = rights.get("role") if settings.oidc_provision and username else None
+        refused = _without_units(settings, role, rights) if role else UnknownStaffError()
+        return refused or _provision(connection, username, subject, who, rights, ctx)
+    refused = _refusal(connection, settings, account, rights)
+    if refused is not None:
         audit.note(connection, who=account.username, action="staff.oidc_refused", subject=account.username, now=now)
-        return None
+        return refused
     if account.oidc_subject != subject:
         accounts.change(connection, account, {"oidc_subject": subject}, who="oidc", action="link", now=now)
     return _refreshed(connection, account, rights, ctx)
+
+
+def _refusal(connection: Connection, settings: Settings, account: AnyRow, rights: dict[str, Any]) -> ApiError | None:
+    if not account.active or (settings.oidc_roles and not rights.get("role")):
+        return UnknownStaffError()
+    stays = _is_last_admin(connection, account)
+    return _without_units(settings, account.role if stays else rights.get("role", account.role), rights)
+
+
+def _without_units(settings: Settings, role: str, rights: dict[str, Any]) -> ApiError | None:
+    if not settings.oidc_units_claim or rights["units"] or role in (Role.AUDITOR, Role.ADMIN):
+        return None
+    return NoUnitsError(settings.oidc_units_claim)
+
+
+def _is_last_admin(connection: Connection, account: AnyRow) -> bool:
+    return account.role == Role.ADMIN and not accounts.other_admins(connection, account.username)
 
 
 def _rights(settings: Settings, who: Identity) -> dict[str, Any]:
@@ -164,7 +210,8 @@ def _rights(settings: Settings, who: Identity) -> dict[str, Any]:
             rights["role"] = role
             break
     if settings.oidc_units_claim:
-        rights["units"] = [unit[:64] for unit in _listed(who.claims.get(settings.oidc_units_claim))][:32]
+        told = (unit.strip()[:64] for unit in _listed(who.claims.get(settings.oidc_units_claim)))
+        rights["units"] = [unit for unit in told if unit][:32]
         rights["unit"] = rights["units"][0] if rights["units"] else None
     return rights
 
@@ -177,10 +224,14 @@ def _listed(value: Any) -> list[str]:
 
 def _provision(
     connection: Connection, username: str, subject: str, who: Identity, rights: dict[str, Any], ctx: Context
-) -> AnyRow | None:
-    """None where a local account has that name: it is somebody else's until an administrator says otherwise."""
+) -> AnyRow | ApiError:
+    """Refused where a local account has that name: it is somebody else's until an administrator says otherwise."""
     if accounts.find(connection, username) is not None:
-        return None
+        return UnknownStaffError()
+    try:
+        _USERNAME.validate_python(username)
+    except ValidationError:
+        return UnusableNameError()
     accounts.add(
         connection,
         username=username,
@@ -191,13 +242,12 @@ def _provision(
         display_name=str(who.claims.get("name") or username)[:64],
         **{"unit": None, **rights},
     )
-    return accounts.find(connection, username)
+    return accounts.find(connection, username) or UnknownStaffError()
 
 
 def _refreshed(connection: Connection, account: AnyRow, rights: dict[str, Any], ctx: Context) -> AnyRow:
     changed = {name: value for name, value in rights.items() if getattr(account, name) != value}
-    last_admin = account.role == Role.ADMIN and not accounts.other_admins(connection, account.username)
-    if last_admin:
+    if _is_last_admin(connection, account):
         changed.pop("role", None)
     if not changed:
         return account

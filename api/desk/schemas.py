@@ -8,7 +8,7 @@ from pydantic import AfterValidator, Field, StrictBool, StringConstraints, WithJ
 from api.core.clock import rfc3339
 from api.core.models import AnyRow
 from api.core.scopes import Scope
-from api.core.security import STAFF_ROLES, Principal, Role
+from api.core.security import RESERVED_NAMES, STAFF_ROLES, Principal, Role
 from api.core.sessions import units_of
 from api.desk.staff import locked_until
 from contract.base import Frozen, Moment
@@ -20,7 +20,13 @@ def _no_bot(role: Role) -> Role:
     return role
 
 
-Username = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{1,63}$")]
+def _nobody_else(username: str) -> str:
+    if username.lower() in RESERVED_NAMES:
+        raise ValueError("这个用户名是系统保留的，请换一个")
+    return username
+
+
+Username = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{1,63}$"), AfterValidator(_nobody_else)]
 Name = Annotated[str, StringConstraints(min_length=1, max_length=64, strip_whitespace=True)]
 Unit = Annotated[str, StringConstraints(min_length=1, max_length=64, strip_whitespace=True)]
 Units = Annotated[tuple[Unit, ...], Field(max_length=32)]

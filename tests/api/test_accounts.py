@@ -46,6 +46,14 @@ async def settled(bridge: Bridge, **changes: Any) -> AsyncIterator[httpx.AsyncCl
         yield http
 
 
+@pytest.mark.parametrize(
+    "name", ["bot", "System", "settings", "oidc", "customer", "internal", "playbook", "key:x", "?x"]
+)
+async def test_names_that_stand_for_something_else_are_refused(bridge: Bridge, name: str) -> None:
+    made = await bridge.http.post("/v1/staff", json={**NEW, "username": name}, headers=bridge.key())
+    assert code(made) == (422, "invalid_request")
+
+
 async def change(bridge: Bridge, username: str, **body: Any) -> httpx.Response:
     return await bridge.http.patch(f"/v1/staff/{username}", json=body, headers=bridge.key())
 

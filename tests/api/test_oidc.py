@@ -17,7 +17,10 @@ from tests.api.redis_server import free_port
 from tests.api.test_accounts import NEW
 from tests.api.test_staff import code, login
 
-ROLES = {"complaints-handlers": "handler", "complaints-admins": "admin"}
+ROLES = {
+    "complaints-handlers": "handler", "complaints-admins": "admin",
+    "complaints-supervisors": "supervisor", "complaints-auditors": "auditor",
+}  # fmt: skip
 
 
 @asynccontextmanager
@@ -116,6 +119,37 @@ async def test_who_has_no_account_is_refused(start: Start, name: str) -> None:
 async def test_who_has_no_role_is_not_made(start: Start) -> None:
     async with together(start, oidc_provision=True) as bridge, stranger() as http:
         assert code(await sign_in(http, bridge.url, "nobody")) == (403, "oidc_unknown_staff")
+
+
+@pytest.mark.parametrize("name", ["sun.qi", "zhou.ba"])
+@pytest.mark.parametrize("known", [False, True])
+async def test_who_has_no_unit_where_units_are_told_is_refused(start: Start, name: str, known: bool) -> None:
+    """A supervisor of no unit would see every sealed matter."""
+    async with together(start, oidc_provision=True, oidc_units_claim="unit") as bridge, stranger() as http:
+        if known:
+            await expect(bridge, username=name, role="supervisor")
+        refused = await sign_in(http, bridge.url, name)
+        assert code(refused) == (403, "oidc_no_units")
+        assert "声明 unit" in refused.json()["error"]["message"]
+        assert (await me(http, bridge)).status_code == 401
+        assert await audited(bridge, name) == (["staff.create", "staff.oidc_refused"] if known else [])
+
+
+@pytest.mark.parametrize(("name", "role"), [("qian.jiu", "auditor"), ("wu.shi", "admin")])
+async def test_who_sees_everything_anyway_needs_no_unit(start: Start, name: str, role: str) -> None:
+    async with together(start, oidc_provision=True, oidc_units_claim="unit") as bridge, stranger() as http:
+        assert (await sign_in(http, bridge.url, name)).status_code == 303
+        shown = (await me(http, bridge)).json()
+        assert (shown["role"], shown["units"]) == (role, [])
+
+
+@pytest.mark.parametrize("name", ["key:desk", "System"])
+async def test_a_name_that_stands_for_something_else_gets_no_account(start: Start, name: str) -> None:
+    async with together(start, oidc_provision=True) as bridge, stranger() as http:
+        refused = await sign_in(http, bridge.url, name)
+        assert code(refused) == (403, "oidc_unusable_name")
+        assert "TINGSU_OIDC_USERNAME_CLAIM" in refused.json()["error"]["message"]
+        assert await audited(bridge, name) == []
 
 
 @pytest.mark.parametrize("provision", [False, True])

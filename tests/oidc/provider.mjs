@@ -5,7 +5,18 @@ import Provider from 'oidc-provider'
 
 const { PORT, CALLBACK, AFTER_LOGOUT, LIE } = process.env
 const issuer = `http://127.0.0.1:${PORT}`
-const groups = { 'li.si': ['complaints-handlers'], 'wang.wu': ['complaints-admins', 'others'], nobody: [] }
+const groups = {
+  'li.si': ['complaints-handlers'],
+  'wang.wu': ['complaints-admins', 'others'],
+  'sun.qi': ['complaints-supervisors'],
+  'zhou.ba': ['complaints-supervisors'],
+  'qian.jiu': ['complaints-auditors'],
+  'wu.shi': ['complaints-admins'],
+  'key:desk': ['complaints-handlers'],
+  System: ['complaints-handlers'],
+  nobody: [],
+}
+const units = { 'sun.qi': {}, 'zhou.ba': { unit: [' ', ''] }, 'qian.jiu': {}, 'wu.shi': {} }
 
 const keys = async () => {
   const { privateKey } = await generateKeyPair('RS256', { extractable: true })
@@ -30,7 +41,7 @@ const provider = new Provider(issuer, {
   ttl: { AuthorizationCode: Number(process.env.CODE_LIFE ?? 60), Session: 600, Grant: 600, Interaction: 600, IdToken: 600, AccessToken: 600 },
   findAccount: (_, sub) => ({
     accountId: sub,
-    claims: () => ({ sub, preferred_username: sub, name: `${sub} 的姓名`, groups: groups[sub] ?? [], unit: '运营部' }),
+    claims: () => ({ sub, preferred_username: sub, name: `${sub} 的姓名`, groups: groups[sub] ?? [], ...(units[sub] ?? { unit: '运营部' }) }),
   }),
 })
 
