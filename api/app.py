@@ -146,15 +146,16 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     return app
 
 
-def make_context(settings: Settings) -> Context:
+def make_context(settings: Settings, db: Database | None = None) -> Context:
+    """With a database of its own, made when missing, or with `db`."""
     settings.data_dir.mkdir(parents=True, exist_ok=True)
-    cipher, metrics = Cipher(settings.key_ring), Metrics()
+    metrics = Metrics()
     redis = Redis(settings.redis_url, settings.redis_prefix, metrics)
-    db = Database(settings.sql_url, cipher)
+    db = db or Database(settings.sql_url, Cipher(settings.key_ring))
     return Context(
         settings=settings,
         clock=Clock(settings.clock, settings.clock_started),
-        cipher=cipher,
+        cipher=db.cipher,
         db=db,
         redis=redis,
         bus=Bus(redis),

@@ -9,7 +9,7 @@ import sys
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from api.commands import open_database
+from api.commands import CannotOpenError, open_database
 from api.core import audit
 from api.core.audit import Anchor, Fault, Proof
 from api.core.clock import rfc3339
@@ -40,8 +40,8 @@ def main(arguments: list[str] | None = None, settings: Settings | None = None) -
     except (SQLAlchemyError, ApiError) as error:
         print(f"读不到审计记录（{type(error).__name__}）：请检查 DATABASE_URL 或 TINGSU_DATA_DIR。", file=sys.stderr)
         return 2
-    except WrongKeyError as error:
-        print(error, file=sys.stderr)
+    except (WrongKeyError, CannotOpenError) as error:
+        print(f"读不到审计记录。{error}", file=sys.stderr)
         return 2
     print(report(proof))
     return 1 if proof.fault else 0

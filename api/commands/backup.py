@@ -16,12 +16,14 @@ from sqlalchemy import Connection, create_engine, func, select, text
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import NullPool
 
-from api.commands import archive, dumps
+from api.commands import archive, dumps, refuse_without_key
 from api.commands.archive import EVIDENCE, FORMAT, Manifest
 from api.commands.dumps import CannotBackUpError
 from api.core.clock import rfc3339
+from api.core.crypto import Cipher, WrongKeyError
 from api.core.keyring import fingerprint
 from api.core.models import audit_head
+from api.core.rotation import registered_keys
 from api.core.settings import Settings
 from api.migrations.run import all_metadata
 
@@ -37,7 +39,7 @@ def main(arguments: list[str] | None = None, settings: Settings | None = None) -
     settings = settings or Settings()
     try:
         target = _make(settings, given.to or settings.data_dir / "backups")
-    except (CannotBackUpError, ValueError) as error:
+    except (CannotBackUpError, WrongKeyError, ValueError) as error:
         print(error, file=sys.stderr)
         return 1
     except (OSError, SQLAlchemyError) as error:
@@ -52,12 +54,15 @@ def main(arguments: list[str] | None = None, settings: Settings | None = None) -
 
 
 def _make(settings: Settings, directory: Path) -> Path:
+    """The schema may be an older one, because a backup comes before an upgrade; the keys have to be those of the data."""
+    refuse_without_key(settings)
+    cipher = Cipher(settings.key_ring)
     directory.mkdir(parents=True, exist_ok=True)
     target = directory / f"tingsu-{datetime.now(UTC):%Y%m%dT%H%M%S}Z.tar"
     with tempfile.TemporaryDirectory(prefix=".backup-", dir=directory) as scratch, archive.new_archive(target) as out:
         made_at = datetime.now(UTC)
         kind = dumps.kind_of(settings)
-        told = (_dump_sqlite if kind == "sqlite" else _dump_postgresql)(settings, Path(scratch))
+        told = (_dump_sqlite if kind == "sqlite" else _dump_postgresql)(settings, Path(scratch), cipher)
         out.add(Path(scratch) / told["database"], told["database"])
         if settings.evidence_s3_url is None:
             _add_evidence(settings.data_dir / "evidence", out)
@@ -66,7 +71,7 @@ def _make(settings: Settings, directory: Path) -> Path:
                 format=FORMAT,
                 made_at=rfc3339(made_at),
                 kind=kind,
-                keys={number: fingerprint(key) for number, key in settings.key_ring().keys.items()},
+                keys={number: fingerprint(key) for number, key in cipher.ring.keys.items()},
                 evidence=f"s3:{settings.evidence_s3_bucket}" if settings.evidence_s3_url else "disk",
                 files=out.files,
                 **told,
@@ -75,20 +80,20 @@ def _make(settings: Settings, directory: Path) -> Path:
     return target
 
 
-def _dump_sqlite(settings: Settings, scratch: Path) -> dict[str, Any]:
+def _dump_sqlite(settings: Settings, scratch: Path, cipher: Cipher) -> dict[str, Any]:
     copy = scratch / dumps.SQLITE
     dumps.dump_sqlite(dumps.sqlite_file(settings), copy)
     with create_engine(f"sqlite:///{copy}", poolclass=NullPool).connect() as connection:
-        return {"database": copy.name, **_contents(connection)}
+        return {"database": copy.name, **_contents(connection, cipher)}
 
 
-def _dump_postgresql(settings: Settings, scratch: Path) -> dict[str, Any]:
+def _dump_postgresql(settings: Settings, scratch: Path, cipher: Cipher) -> dict[str, Any]:
     """What is told of the dump is of the same moment: both see one snapshot."""
     engine = create_engine(settings.sql_url, poolclass=NullPool, isolation_level="REPEATABLE READ")
     with engine.connect() as connection:
         snapshot = connection.execute(text("SELECT pg_export_snapshot()")).scalar_one()
         dumps.dump_postgresql(settings, scratch / dumps.POSTGRESQL, str(snapshot))
-        return {"database": dumps.POSTGRESQL, **_contents(connection)}
+        return {"database": dumps.POSTGRESQL, **_contents(connection, cipher)}
 
 
 def _add_evidence(directory: Path, out: archive.Writer) -> None:
@@ -98,7 +103,9 @@ def _add_evidence(directory: Path, out: archive.Writer) -> None:
             out.add(path, EVIDENCE + path.relative_to(directory).as_posix())
 
 
-def _contents(connection: Connection) -> dict[str, Any]:
+def _contents(connection: Connection, cipher: Cipher) -> dict[str, Any]:
+    """Raises WrongKeyError: a backup that names another key than its own could never be restored."""
+    registered_keys(connection, cipher)
     head = connection.execute(select(audit_head.c.seq, audit_head.c.hash)).one()
     counted = {
         table.name: int(connection.execute(select(func.count()).select_from(table)).scalar_one())

@@ -17,6 +17,7 @@ from pydantic import ValidationError
 from sqlalchemy.exc import SQLAlchemyError
 
 from api.app import make_context, make_ending
+from api.commands import open_database
 from api.core.crypto import WrongKeyError
 from api.core.errors import ApiError
 from api.core.security import Principal, Role
@@ -108,7 +109,7 @@ def _delete(asked: dict[str, Any]) -> Work:
 
 async def _run(settings: Settings, work: Work) -> str:
     by = Principal(id=f"operator:{getpass.getuser()}", name="运维", role=Role.ADMIN)
-    ctx = make_context(settings)
+    ctx = make_context(settings, open_database(settings))
     try:
         with alone(settings.data_dir) as nobody_else:
             if ctx.db.is_sqlite and not nobody_else:

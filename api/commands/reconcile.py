@@ -10,7 +10,7 @@ import sys
 from pydantic_core import to_json
 from sqlalchemy.exc import SQLAlchemyError
 
-from api.commands import open_database
+from api.commands import CannotOpenError, open_database
 from api.core.clock import Clock
 from api.core.crypto import WrongKeyError
 from api.core.errors import ApiError
@@ -25,7 +25,10 @@ from api.tickets.handoff.stream import position_of, sieve_of
 def main(settings: Settings | None = None) -> int:
     try:
         report = asyncio.run(_reconcile(settings or Settings()))
-    except (SQLAlchemyError, ApiError, WrongKeyError) as error:
+    except (WrongKeyError, CannotOpenError) as error:
+        print(f"核对不了。{error}", file=sys.stderr)
+        return 2
+    except (SQLAlchemyError, ApiError) as error:
         print(f"核对不了（{type(error).__name__}）：请检查 DATABASE_URL 或 TINGSU_DATA_DIR。", file=sys.stderr)
         return 2
     print(to_json(report.shown(), indent=2).decode())

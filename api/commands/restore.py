@@ -76,8 +76,7 @@ def check(manifest: Manifest, settings: Settings) -> None:
 
 def _check_keys(manifest: Manifest, settings: Settings) -> None:
     """Without making a key: a data directory that is new has none, and one made now would never fit."""
-    kept = settings.key_file.exists() or (settings.data_dir / "pii-key").exists()
-    ring = settings.key_ring().keys if settings.pii_key is not None or kept else {}
+    ring = settings.key_ring().keys if settings.has_key else {}
     missing = sorted(number for number in manifest.keys if number not in ring)
     if missing:
         numbers = "、".join(map(str, missing))

@@ -15,7 +15,7 @@ from api.core.clock import Clock
 from api.core.crypto import WrongKeyError
 from api.core.db import Database
 from api.core.errors import ApiError
-from api.core.keyring import KeyRing, with_new_key, without_old_keys, write_file
+from api.core.keyring import with_new_key, without_old_keys, write_file
 from api.core.rotation import left, rotate
 from api.core.serving import alone
 from api.core.settings import Settings
@@ -53,10 +53,19 @@ def say(text: str) -> None:
 
 
 async def _run(settings: Settings, *, new_key: bool, remove_old: bool) -> None:
-    ring = settings.key_ring()
-    if remove_old:
-        await _remove_old(settings, ring)
-        return
+    database = open_database(settings)
+    try:
+        if remove_old:
+            await _remove_old(settings, database)
+            return
+        await _with_key_to_change_to(settings, database, new_key=new_key)
+        await _re_encrypt(settings, database)
+    finally:
+        await database.close()
+
+
+async def _with_key_to_change_to(settings: Settings, database: Database, *, new_key: bool) -> None:
+    ring = database.cipher.ring
     if settings.pii_key is None and (new_key or not ring.old):
         ring = with_new_key(ring)
         write_file(settings.key_file, ring)
@@ -69,11 +78,6 @@ async def _run(settings: Settings, *, new_key: bool, remove_old: bool) -> None:
             f"  TINGSU_PII_KEYS_OLD={ring.current}:原来的密钥\n"
             "有几个进程时，先把新密钥加进所有进程的 TINGSU_PII_KEYS_OLD 并重启，再对调。然后再运行本命令。"
         )
-    database = open_database(settings)
-    try:
-        await _re_encrypt(settings, database)
-    finally:
-        await database.close()
 
 
 async def _re_encrypt(settings: Settings, database: Database) -> None:
@@ -104,14 +108,11 @@ async def _watch(database: Database) -> None:
         await asyncio.sleep(_WATCH)
 
 
-async def _remove_old(settings: Settings, ring: KeyRing) -> None:
+async def _remove_old(settings: Settings, database: Database) -> None:
+    ring = database.cipher.ring
     if settings.pii_key is not None or not settings.key_file.exists():
         raise CannotRotateError("密钥不在密钥文件里：请从 TINGSU_PII_KEYS_OLD 里删去旧密钥并重启。")
-    database = open_database(settings)
-    try:
-        remaining = await database.read(lambda connection: left(connection, all_metadata(), ring.current))
-    finally:
-        await database.close()
+    remaining = await database.read(lambda connection: left(connection, all_metadata(), ring.current))
     if remaining:
         raise CannotRotateError(f"还有数据用旧密钥（{_counts(remaining)}），先运行 make rotate-keys。")
     write_file(settings.key_file, without_old_keys(ring))

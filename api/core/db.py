@@ -80,6 +80,10 @@ class Database:
         with self._engine.begin() as connection, _audited(connection):
             return work(connection)
 
+    def look(self, work: Callable[[Connection], _T]) -> _T:
+        """Runs `work` among reads in the caller's thread."""
+        return self._reading(work)
+
     async def ping(self) -> None:
         """Raises StorageUnavailableError when the database does not take a write transaction."""
         await self.write(_writable)
@@ -93,9 +97,10 @@ class Database:
         self._read_engine.dispose()
 
     async def close(self) -> None:
-        await asyncio.get_running_loop().run_in_executor(None, self._close)
+        await asyncio.get_running_loop().run_in_executor(None, self.close_here)
 
-    def _close(self) -> None:
+    def close_here(self) -> None:
+        """In the caller's thread."""
         self._threads.shutdown(wait=True)
         # Readers first: the last connection that closes checkpoints, and that has to be the writer.
         self._read_engine.dispose()

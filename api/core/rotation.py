@@ -75,19 +75,34 @@ def places(metadata: MetaData) -> Iterator[Place]:
 
 
 def check_keys(connection: Connection, cipher: Cipher, metadata: MetaData, now: datetime) -> None:
-    """At start: raises WrongKeyError when a key is not the one of its number, or one that is still needed is missing."""
-    known = {row.id: row for row in connection.execute(select(encryption_keys))}
-    for number in cipher.ring.keys:
-        if number in known:
-            cipher.decrypt(bytes(known[number].proof), _PROOF)
-            continue
-        _try_one(connection, cipher, metadata, number)
+    """At start: as `prove_keys`; and a key that is new here is registered."""
+    for number in prove_keys(connection, cipher, metadata):
         proof = cipher.encrypt_with(number, _PROVED, _PROOF)
         with suppress(IntegrityError), connection.begin_nested():  # somebody else may register it in the same moment
             connection.execute(insert(encryption_keys), {"id": number, "proof": proof, "created_at": now})
+
+
+def prove_keys(connection: Connection, cipher: Cipher, metadata: MetaData) -> list[int]:
+    """Raises WrongKeyError when a key is not the one of its number, or one that is still needed is missing; writes nothing.
+
+    Returns the numbers that are not registered here.
+    """
+    known = registered_keys(connection, cipher)
+    new = [number for number in cipher.ring.keys if number not in known]
+    for number in new:
+        _try_one(connection, cipher, metadata, number)
+    return new
+
+
+def registered_keys(connection: Connection, cipher: Cipher) -> set[int]:
+    """Raises WrongKeyError as above, as far as keys are registered."""
+    known = {row.id: row for row in connection.execute(select(encryption_keys))}
+    for number in known.keys() & cipher.ring.keys.keys():
+        cipher.decrypt(bytes(known[number].proof), _PROOF)
     missing = [row.id for row in known.values() if row.retired_at is None and row.id not in cipher.ring.keys]
     if missing:
         raise WrongKeyError(f"（缺少编号 {'、'.join(map(str, missing))} 的密钥，还有数据要用它）")
+    return set(known)
 
 
 def _try_one(connection: Connection, cipher: Cipher, metadata: MetaData, number: int) -> None:

@@ -166,6 +166,11 @@ class Settings(BaseSettings):
         """Where a rotation keeps more than one key; before the first one the only key stands in `pii-key`."""
         return self.data_dir / "pii-keys.json"
 
+    @property
+    def has_key(self) -> bool:
+        """Whether `key_ring` finds one; otherwise it makes one, which never fits data that is there already."""
+        return self.pii_key is not None or self.key_file.exists() or (self.data_dir / "pii-key").exists()
+
     def key_ring(self) -> KeyRing:
         """Raises ValueError with a sentence for the operator."""
         old = self.pii_keys_old.get_secret_value() if self.pii_keys_old else ""

@@ -184,7 +184,8 @@ async def test_an_older_database_without_a_table_of_keys_tells_a_wrong_key(start
 
 async def test_a_key_from_the_environment_is_not_invented(bridge: Bridge, start: Start, capsys: Any) -> None:
     await bridge.stop()
-    by_hand = bridge.settings.model_copy(update={"pii_key": Settings(pii_key="a" * 40, _env_file=None).pii_key})
+    key = (bridge.settings.data_dir / "pii-key").read_text()
+    by_hand = bridge.settings.model_copy(update={"pii_key": Settings(pii_key=key, _env_file=None).pii_key})
     assert await asyncio.to_thread(rotate_keys.main, [], by_hand) == 1
     assert "TINGSU_PII_KEYS_OLD=1:" in capsys.readouterr().err
 
