@@ -6,6 +6,7 @@ import os
 import re
 import sys
 import time
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from sqlalchemy import select, text
 
 from api.core.models import audit
 from api.tickets.evidence import repository
+from api.tickets.evidence import upkeep as upkeep_module
 from tests.api.conftest import INTERNAL, ROOT, Bridge, Start, Talk
 from tests.api.fake_bot import answer
 from tests.api.files import samples
@@ -509,6 +511,53 @@ async def test_a_file_waits_for_a_scanner_that_is_away(start: Start) -> None:
         answers.append(b"stream: OK\n")
         await upkeep.scan()
         assert (await bridge.http.get(url, headers=bridge.key("admin"))).status_code == 200
+
+
+async def test_a_file_that_cannot_be_judged_holds_up_no_other(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(upkeep_module, "_AT_ONCE", 2)
+    kept, verdicts = [], {b"": b""}
+
+    def verdict(data: bytes) -> bytes:
+        return next(line for mark, line in verdicts.items() if mark in data)
+
+    with played_clamd(verdict) as address:
+        bridge = await start(clamav=address)
+        number, upkeep = await filed(bridge), bridge.app.state.evidence.upkeep
+        for name in ("HUGE", "GONE", "FINE"):
+            assert (await add(bridge, number, pdf(contents=name.encode()), f"{name}.pdf")).json()["scan"] == "pending"
+            kept.append(set(stored(bridge)) - set().union(*kept))
+        kept[1].pop().unlink()
+        verdicts.clear()
+        verdicts.update({b"HUGE": b"INSTREAM size limit exceeded. ERROR\n", b"": b"stream: OK\n"})
+        for _ in range(2):
+            await upkeep.scan()
+        files = (await detail(bridge, number))["attachments"]
+        assert [(one["name"], one["scan"]) for one in files] == [
+            ("HUGE.pdf", "pending"), ("GONE.pdf", "pending"), ("FINE.pdf", "clean"),
+        ]  # fmt: skip
+        assert await told(bridge) == []
+        bridge.app.state.context.clock._offset += timedelta(days=1, minutes=1)
+        for _ in range(2):
+            await upkeep.scan()
+        assert await told(bridge) == [("file_not_scanned", number)] * 2
+
+
+async def test_a_scanner_that_is_away_for_a_day_is_told_of_once(start: Start) -> None:
+    bridge = await start(clamav=f"127.0.0.1:{free_port()}")
+    number, upkeep = await filed(bridge), bridge.app.state.evidence.upkeep
+    for contents in (b"1", b"2"):
+        assert (await add(bridge, number, pdf(contents=contents))).json()["scan"] == "pending"
+    await upkeep.scan()
+    assert await told(bridge) == []
+    bridge.app.state.context.clock._offset += timedelta(days=1, minutes=1)
+    for _ in range(2):
+        await upkeep.scan()
+    assert await told(bridge) == [("scanner_away", None)]
+
+
+async def told(bridge: Bridge) -> list[tuple[str, str | None]]:
+    notices = (await bridge.http.get("/v1/notices", headers=bridge.key("admin"))).json()["notices"]
+    return [(notice["kind"], notice["ticket_no"]) for notice in notices if not notice["kind"].startswith("sla_")]
 
 
 async def test_what_the_scanner_finds_later_is_removed(start: Start) -> None:

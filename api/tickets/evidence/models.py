@@ -15,7 +15,7 @@ evidence_files = Table(
     Column("size", Integer, nullable=False),
     Column("media_type", String(64), nullable=False),
     Column("scan", String(16), nullable=False),
-    Column("scanned_at", Instant),
+    Column("scanned_at", Instant),  # the last try, with or without a verdict
     Column("created_at", Instant, nullable=False),
     CheckConstraint("scan in (" + ", ".join(f"'{scan}'" for scan in Scan) + ")", name="scan"),
 )

@@ -90,8 +90,13 @@ def adopt(connection: Connection, conversation_id: str, ticket_no: str) -> list[
 
 
 def to_scan(connection: Connection, limit: int) -> list[AnyRow]:
-    statement = select(_f.address, _f.key).where(_f.scan.in_((Scan.PENDING, Scan.NOT_SCANNED)))
-    return list(connection.execute(statement.order_by(_f.created_at).limit(limit)))
+    """Those never tried first, then those tried longest ago."""
+    statement = select(_f.address, _f.key, _f.created_at).where(_f.scan.in_((Scan.PENDING, Scan.NOT_SCANNED)))
+    return list(connection.execute(statement.order_by(_f.scanned_at.nulls_first(), _f.created_at).limit(limit)))
+
+
+def tried_to_scan(connection: Connection, address: str, now: datetime) -> None:
+    connection.execute(update(evidence_files).where(_f.address == address).values(scanned_at=now))
 
 
 def set_scan(connection: Connection, address: str, scan: Scan, now: datetime) -> None:

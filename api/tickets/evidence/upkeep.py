@@ -10,10 +10,11 @@ from sqlalchemy import Connection
 
 from api.core.context import Context
 from api.core.errors import ApiError
-from api.core.files.errors import FileStoreDamagedError
+from api.core.files.errors import FileStoreDamagedError, FileStoreUnavailableError
 from api.core.files.scanner import Scan, Scanner
 from api.core.files.vault import Vault
 from api.core.logging import get_logger
+from api.core.models import AnyRow
 from api.tickets import repository as tickets
 from api.tickets.evidence import repository
 from api.tickets.notices import repository as notices
@@ -23,6 +24,7 @@ logger = get_logger("evidence")
 _AT_ONCE = 50  # files in one run of the scanner
 _DAY = 24 * 3600.0
 _UNSENT = timedelta(days=1)
+_PATIENCE = timedelta(days=1)  # with a file that has no verdict
 # A file that was put this lately may be just about to get its row: the nightly tidying comes again.
 _GRACE = 60.0
 
@@ -36,18 +38,58 @@ class Upkeep:
         self._scanner = scanner
 
     async def scan(self) -> None:
-        """Files that wait for a verdict, or came before there was a scanner."""
+        """Files that wait for a verdict, or came before there was a scanner. What cannot be judged comes last the next time."""
         if self._scanner.address is None:
             return
         for row in await self._ctx.db.read(lambda connection: repository.to_scan(connection, _AT_ONCE)):
-            try:
-                verdict = await asyncio.to_thread(self._scanner.scan, self._vault.read(row.address, row.key))
-            except FileStoreDamagedError:
-                logger.error("evidence_unreadable", address=row.address)
-                continue
+            verdict = await self._judged(row)
+            if verdict is None:
+                await self._away(row)
+                return  # the next run tries again
             if verdict is Scan.PENDING:
-                return  # the scanner is away; the next run tries again
-            await self._settle(row.address, verdict)
+                await self._put_off(row)
+            else:
+                await self._settle(row.address, verdict)
+
+    async def _judged(self, row: AnyRow) -> Scan | None:
+        """PENDING when it is the file's fault; None when scanner or store is away, for all files."""
+        look = self._scanner.check
+        try:
+            verdict = await asyncio.to_thread(self._scanner.scan, self._vault.read(row.address, row.key))
+            if verdict is not Scan.PENDING:
+                return verdict
+        except FileStoreDamagedError:
+            logger.error("evidence_unreadable", address=row.address)
+            return Scan.PENDING
+        except FileStoreUnavailableError:
+            look = self._vault.store.check
+        try:
+            await asyncio.to_thread(look)
+        except Exception as error:  # noqa: BLE001 - edge: whatever is wrong with it, it is not there
+            logger.warning("scanning_stopped", error=type(error).__name__)
+            return None
+        logger.warning("evidence_not_judged", address=row.address)
+        return Scan.PENDING
+
+    async def _put_off(self, row: AnyRow) -> None:
+        now = self._ctx.clock.now()
+
+        def put_off(connection: Connection) -> None:
+            repository.tried_to_scan(connection, row.address, now)
+            if now - row.created_at > _PATIENCE:
+                text = "附件超过一天没能查毒（太大、已损坏或读不出来），请系统管理员检查查毒服务的限制和附件存储。"
+                _tell(connection, row.address, "file_not_scanned", text, now)
+
+        await self._ctx.db.write(put_off)
+
+    async def _away(self, row: AnyRow) -> None:
+        """Once a day, when a file has waited for as long."""
+        now = self._ctx.clock.now()
+        if now - row.created_at <= _PATIENCE:
+            return
+        text = "查毒服务或附件存储没有响应，有附件已经等了一天以上没有查毒，请系统管理员检查。"
+        add = partial(notices.add, kind="scanner_away", text=text, level=3, unique_key=f"scanner_away:{now:%Y%m%d}")
+        await self._ctx.db.write(lambda connection: add(connection, now=now))
 
     async def _settle(self, address: str, verdict: Scan) -> None:
         now = self._ctx.clock.now()
