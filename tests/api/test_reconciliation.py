@@ -3,15 +3,19 @@
 import asyncio
 import subprocess
 import sys
-from collections.abc import AsyncIterator
-from datetime import timedelta
+from collections.abc import AsyncIterator, Callable
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import delete, update
+from sqlalchemy import Connection, delete, event, update
 
 from api.commands import reconcile
+from api.tickets.handoff import repository as events
 from api.tickets.handoff.models import outbox
+from api.tickets.handoff.reconciliation import service
+from api.tickets.handoff.reconciliation.models import reconciliations
+from api.tickets.handoff.reconciliation.service import Reconciler
 from api.tickets.handoff.webhooks.models import deliveries
 from api.tickets.models import ticket_events
 from tests.api.conftest import ROOT, Bridge, Start
@@ -38,6 +42,10 @@ async def bridge(start: Start) -> Bridge:
 def later(bridge: Bridge) -> None:
     """What is younger than five minutes may be on its way."""
     bridge.app.state.context.clock._offset += timedelta(minutes=6)
+
+
+def a_day_later(bridge: Bridge) -> None:
+    bridge.app.state.context.clock._offset += timedelta(hours=25)
 
 
 async def write(bridge: Bridge, statement: Any) -> None:
@@ -115,6 +123,104 @@ async def test_dead_letters_are_named_and_wait_for_a_human(bridge: Bridge, recei
     later(bridge)
     report = await call(bridge, "POST", PATH, 201)
     assert (report["missing"], report["healed"], report["webhooks"][0]["dead"]) == (1, 0, 1)
+
+
+async def test_dead_letters_are_named_however_old_the_event_is(bridge: Bridge, receiver: Receiver) -> None:
+    """The last try comes days after the event."""
+    made = await webhook(bridge, receiver.url)
+    receiver.fails(*[500] * 5)
+    await filed(bridge, 1)
+    await until(bridge, made, "dead")
+    for _ in range(2):
+        a_day_later(bridge)
+        report = await call(bridge, "POST", PATH, 201)
+        assert (report["missing"], report["webhooks"][0]["dead"]) == (1, 1)
+
+
+async def test_what_one_run_leaves_the_next_ones_find(bridge: Bridge, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(service, "_AT_ONCE", 2)
+    monkeypatch.setattr(service, "_AGAIN_AT_LEAST", 0)
+    numbers = await filed(bridge, 1, 2, 3, 4, 5)
+    await pulled(bridge, 5)
+    await write(bridge, delete(outbox))
+    found: list[str] = []
+    for missing, more in ((2, True), (2, True), (1, False)):
+        a_day_later(bridge)
+        report = await call(bridge, "POST", PATH, 201)
+        told = report["threads"]
+        assert (told["without_event"], report["healed"], told["more"]) == (missing, missing, more)
+        found += told["event_ids"]
+    assert found == [f"evt_{number}_1" for number in numbers]
+
+
+@pytest.mark.parametrize("hours", [8, -8], ids=["ahead", "behind"])
+async def test_a_clock_that_was_wrong_and_is_set_right_hides_nothing(bridge: Bridge, hours: int) -> None:
+    clock = bridge.app.state.context.clock
+    await filed(bridge, 1)
+    await pulled(bridge, 1)
+    clock._offset += timedelta(hours=hours)
+    await call(bridge, "POST", PATH, 201)
+    await filed(bridge, 2)
+    await pulled(bridge, 2)
+    clock._offset -= timedelta(hours=hours)
+    await filed(bridge, 3)
+    await pulled(bridge, 3)
+    await write(bridge, delete(outbox))
+    clock._offset += timedelta(hours=2)
+    assert (await call(bridge, "POST", PATH, 201))["missing"] == 3
+
+
+async def test_after_a_report_of_the_version_before_the_time_says_where_to_begin(bridge: Bridge) -> None:
+    await filed(bridge, 1)
+    await pulled(bridge, 1)
+    a_day_later(bridge)
+    report = await call(bridge, "POST", PATH, 201)
+    kept = {name: dict(report[name]) for name in ("threads", "relay")}
+    for part in kept.values():
+        del part["next_after"]
+    await write(
+        bridge, update(reconciliations).values(report={**kept, "webhooks": [], "stream": None, "consumers": []})
+    )
+    await filed(bridge, 2)
+    await pulled(bridge, 2)
+    await write(bridge, delete(outbox))
+    a_day_later(bridge)
+    report = await call(bridge, "POST", PATH, 201)
+    assert (report["threads"]["entries"], report["missing"]) == (1, 1)
+
+
+@pytest.mark.only_on("sqlite", reason="PostgreSQL plans by what it knows of the tables, which are empty here")
+async def test_it_reads_nothing_but_what_is_new(bridge: Bridge, receiver: Receiver) -> None:
+    await webhook(bridge, receiver.url)
+    await filed(bridge, 1, 2)
+    await pulled(bridge, 2)
+    db, now = bridge.app.state.context.db, bridge.app.state.context.clock.now()
+    plans = await db.read(lambda connection: plans_of(connection, lambda: compare(connection, now)))
+    plans += await db.write(lambda connection: plans_of(connection, lambda: events.purge(connection, now)))
+    big = ("ticket_events", "outbox", "webhook_deliveries", "handoff_acks", "tickets")
+    scanned = [step for step in plans if any(step.startswith(f"SCAN {table}") for table in big)]
+    newest_first = {"SCAN ticket_events", "SCAN outbox USING INDEX uq_outbox_position"}
+    waiting = {"SCAN outbox USING INDEX ix_outbox_waiting"}
+    assert set(scanned) <= newest_first | waiting
+    assert any("ix_outbox_kept" in step for step in plans)
+
+
+def compare(connection: Connection, now: datetime) -> None:
+    Reconciler(now + timedelta(days=1), 0, events.Sieve()).compare(connection)
+
+
+def plans_of(connection: Connection, work: Callable[[], Any]) -> list[str]:
+    """What SQLite does for each statement of `work`."""
+    seen: list[tuple[str, Any]] = []
+
+    def note(_: Any, cursor: Any, statement: str, parameters: Any, *rest: Any) -> None:
+        seen.append((statement, parameters))
+
+    event.listen(connection, "before_cursor_execute", note)
+    work()
+    event.remove(connection, "before_cursor_execute", note)
+    explained = [connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {told}", given) for told, given in seen]
+    return [row[3] for rows in explained for row in rows]
 
 
 async def test_without_redis_the_rest_is_compared(start: Start) -> None:

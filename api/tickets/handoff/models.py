@@ -37,6 +37,13 @@ Index(
     postgresql_where=outbox.c.position.is_(None),
 )
 
+Index(
+    "ix_outbox_kept",
+    outbox.c.created_at,
+    sqlite_where=outbox.c.payload.is_not(None),
+    postgresql_where=outbox.c.payload.is_not(None),
+)
+
 # A back office says that it has an event, and under which number of its own.
 acks = Table(
     "handoff_acks",

@@ -7,7 +7,9 @@ from contract.base import Frozen
 
 
 class ReconciliationOut(Frozen):
-    """`missing` of the time `since`–`until` had not left or arrived; `healed` of these are on their way again, under their old ids."""
+    """`missing` of the time `since`–`until` had not left or arrived, and all dead letters, however old; `healed` of these are
+    on their way again, under their old ids.
+    """
 
     id: int
     created_at: datetime

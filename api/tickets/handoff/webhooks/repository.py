@@ -251,9 +251,13 @@ def page(connection: Connection, webhook_id: str, *, state: str | None, before: 
 
 @dataclass(frozen=True, slots=True)
 class Which:
-    """Which events to deliver again: one, or those of a time; nothing said: whatever is dead."""
+    """Which events to deliver again: one, or those of a time or with positions after `after` and up to `upto`; nothing said:
+    whatever is dead.
+    """
 
     event_id: str | None = None
+    after: int | None = None
+    upto: int | None = None
     since: datetime | None = None
     until: datetime | None = None
     delivered: bool = False
@@ -299,6 +303,8 @@ def _missing(statement: Select[Any], webhook: AnyRow, which: Which) -> Select[An
     conditions = [o.position.is_not(None), ~known, *sieve_of(webhook).conditions(), *_when(o.created_at, which)]
     if which.event_id is not None:
         conditions.append(o.event_id == which.event_id)
+    if which.after is not None:
+        conditions += [o.position > which.after, o.position <= which.upto]
     return statement.join_from(outbox, tickets, tickets.c.ticket_no == o.ticket_no, isouter=True).where(*conditions)
 
 
