@@ -151,10 +151,10 @@ _LEADS_TO: Mapping[EventType, State] = {
     _T.RESUME: _S.INVESTIGATING,
     _T.RESOLVE: _S.PROPOSED,
     _T.NOT_COMPLAINT: _S.REJECTED_NOT_COMPLAINT,
-    _T.REOPEN: _S.ACCEPTED,
-    _T.REVIEW: _S.ACCEPTED,
     _T.WITHDRAW: _S.WITHDRAWN,
 }
+# The decision is owed again, by the unit that had accepted the ticket; where none had, one has to first (`handed_over`).
+REVIVING = (_T.REOPEN, _T.REVIEW)
 _WAITING_FOR: Mapping[str, State] = {"customer": _S.WAITING_CUSTOMER, "third_party": _S.WAITING_THIRD_PARTY}
 # The bank only explained; it had nothing to put right.
 EXPLAINED = ("解释", "无依据")
@@ -225,7 +225,7 @@ def after(state: State, event: EventType, told: Mapping[str, Any], outcome: str 
     """The state after an event that was allowed.
 
     `told` is what the thread tells of it, `outcome` what the ticket was last answered with. `handed_over` in it says that
-    another unit has to accept a running ticket first; `into` that it ended in another one, `restored` that it left it again.
+    a unit has to accept the ticket first; `into` that it ended in another one, `restored` that it left it again.
     """
     if state is _S.MERGED and event in PASSED_ON:
         return state
@@ -235,6 +235,8 @@ def after(state: State, event: EventType, told: Mapping[str, Any], outcome: str 
         return _LEADS_TO[event]
     if event is _T.CLOSE:
         return _S.CLOSED_EXPLAINED if outcome in EXPLAINED else _S.CLOSED_RESOLVED
+    if event in REVIVING:
+        return _S.NEW if told.get("handed_over") else _S.ACCEPTED
     if event is _T.WAIT:
         return _WAITING_FOR[told["for"]]
     if event is _T.MERGE and told.get("into"):

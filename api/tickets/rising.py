@@ -10,19 +10,23 @@ Only a rule that wins by the new level counts, and never one below the unit that
   works yet on one that is new: it goes to the rule's unit, sealed;
 - one that the rule seals goes to the rule's unit whatever its state, and who had it reads no more of it.
 
-Both units are told in each case.
+Both units are told in each case; in danger (level 4) also those whom the rule gives a copy, unless the matter is sealed.
+
+What was told while a ticket was answered or ended counts when it is opened again (`peak_when_stopped`).
 """
 
-from collections.abc import Mapping, Set
+from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
 from api.core.models import AnyRow
-from api.tickets.lifecycle import HANDLED_STATES, RUNNING_STATES
+from api.tickets.lifecycle import HANDLED_STATES, RUNNING_STATES, Entry, EventType, State, after
 from api.tickets.routing import concern_of, copies
 from contract.playbook import Playbook
 from contract.routing import Route, Routing
+
+DANGER = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +63,22 @@ def risen(playbook: Playbook, ticket: AnyRow, before: int, now: datetime, recuse
     if "copied" in changed:
         told["copied"] = changed["copied"]
     text = _text(ticket, rule, moves=moves, sealed_now=sealed_now, responsible=changes.get("responsible"))
-    units = tuple(dict.fromkeys((rule.handler, ticket.route)))
-    return Risen(changed, told, text, units, sealed_now or ticket.restricted)
+    sealed = sealed_now or ticket.restricted
+    concern = concern_of(playbook, ticket._asdict(), ticket.level_peak)
+    along = copies(playbook, concern, now.date(), rule.copied, recused) if ticket.level_peak >= DANGER else []
+    units = tuple(dict.fromkeys((rule.handler, ticket.route, *(() if sealed else along))))
+    return Risen(changed, told, text, units, sealed)
+
+
+def peak_when_stopped(entries: Iterable[Entry]) -> int:
+    """The level that was known when the decision was last given, or the ticket ended without one."""
+    peak, known, state = 0, 0, State.NEW
+    for entry in entries:
+        peak = max(peak, entry.data.get("level") or 0)
+        was, state = state, after(state, EventType(entry.type), entry.data)
+        if was in RUNNING_STATES and state not in RUNNING_STATES:
+            known = peak
+    return known
 
 
 def _new_rule(playbook: Playbook, ticket: AnyRow, before: int, day: date, recused: Set[str]) -> Route | None:

@@ -22,12 +22,12 @@ from api.tickets.history import NewEntry
 from api.tickets.joining import Found
 from api.tickets.lifecycle import RUNNING_STATES, EventType, State, after, moments
 from api.tickets.links import repository as links
-from api.tickets.notices import repository as notices
 from api.tickets.numbers import ticket_number
+from api.tickets.paging import page_filed, page_risen
 from api.tickets.privacy import consent
 from api.tickets.promises import promised_at_filing
 from api.tickets.recusal import Aside, aside, aside_of, stand_aside
-from api.tickets.rising import risen
+from api.tickets.rising import peak_when_stopped, risen
 from api.tickets.routing import concern_of, way
 from api.tickets.schemas import TicketIn
 from api.tickets.thread import adopt_evidence, record
@@ -303,6 +303,7 @@ class Tickets:
             consent.give(connection, notices, channel=channel, now=values["consent_at"], ticket_no=ticket_no)
         record(connection, ticket_no=ticket_no, kind=EventType.CREATE, by=by, data=told, now=now, ticket=values)
         repository.promise(connection, ticket_no, promised_at_filing(values), now)
+        page_filed(connection, values, now)
         return ticket_no
 
     def _merge(
@@ -359,18 +360,7 @@ class Tickets:
         if found is None:
             return
         self._follow(connection, ticket, EventType.ASSIGN, found.changes, found.told, by=SYSTEM, now=now)
-        for unit in found.units:
-            notices.add(
-                connection,
-                kind="level",
-                text=found.text,
-                level=ticket.level_peak,
-                unique_key=f"level:{ticket.ticket_no}:{ticket.level_peak}:{unit}",
-                now=now,
-                ticket_no=ticket.ticket_no,
-                to_unit=unit,
-                restricted_to=unit if found.sealed else None,
-            )
+        page_risen(connection, ticket, found, now)
 
     def _follow(
         self,
@@ -407,7 +397,8 @@ class Tickets:
         audience: str = "staff",
     ) -> None:
         """An entry of a ticket's thread with what it changes in the row, the dates that follow from it included; where the
-        level rises, whom the ticket goes to then is the next entry (`rising`): `ticket` is an old sight of it afterwards.
+        level rises, or rose while nothing was owed, whom the ticket goes to then is the next entry (`rising`): `ticket` is an
+        old sight of it afterwards.
         """
         row = {**ticket._asdict(), **changes}
         row |= (kept := self.time.columns(connection, row, NewEntry(kind, told, now), now=now))
@@ -415,5 +406,8 @@ class Tickets:
         record(
             connection, ticket_no=ticket.ticket_no, kind=kind, by=by, data=told, now=now, ticket=row, audience=audience
         )
-        if row["level_peak"] > ticket.level_peak:
-            self._rise(connection, self.existing(connection, ticket.ticket_no), ticket.level_peak, now)
+        before = ticket.level_peak
+        if ticket.state not in RUNNING_STATES and row["state"] in RUNNING_STATES:
+            before = peak_when_stopped(repository.events_of(connection, ticket.ticket_no))
+        if row["level_peak"] > before:
+            self._rise(connection, self.existing(connection, ticket.ticket_no), before, now)

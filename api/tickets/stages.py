@@ -7,7 +7,7 @@ from api.tickets import merging, repository
 from api.tickets.access import same_customer
 from api.tickets.errors import EventInvalidError
 from api.tickets.lifecycle import EventType, PromiseKind
-from api.tickets.step import Effect, Step, needed_reason
+from api.tickets.step import Effect, Step, needed_reason, revived
 from contract.ticket import Nature
 
 
@@ -57,7 +57,7 @@ def _not_complaint(step: Step) -> Effect:
 
 
 def _reopen(step: Step) -> Effect:
-    return {"reopened": step.ticket.reopened + 1}, {"reason": needed_reason(step, "重新打开")}
+    return {"reopened": step.ticket.reopened + 1}, {"reason": needed_reason(step, "重新打开"), **revived(step)}
 
 
 def _withdraw(step: Step) -> Effect:

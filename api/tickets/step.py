@@ -35,6 +35,11 @@ class Step:
 Effect = tuple[dict[str, Any], dict[str, Any]]
 
 
+def revived(step: Step) -> dict[str, Any]:
+    """What the thread tells of a ticket whose decision is owed again and that no unit had accepted."""
+    return {} if step.ticket.accepted_at else {"handed_over": True}
+
+
 def needed_text(step: Step) -> str:
     if not (step.event.text or "").strip():
         raise EventInvalidError("请填写内容（text）。")

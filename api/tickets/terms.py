@@ -13,7 +13,7 @@ from api.tickets.history import NewEntry
 from api.tickets.lifecycle import EventType, PromiseKind
 from api.tickets.promises import Promise
 from api.tickets.recusal import RecusedError, aside_of
-from api.tickets.step import Effect, Step, needed_reason, needed_text
+from api.tickets.step import Effect, Step, needed_reason, needed_text, revived
 from contract.sla import Matter
 
 _APPROVERS = (Role.SUPERVISOR, Role.ADMIN)
@@ -109,7 +109,7 @@ def _classify(step: Step) -> Effect:
 def _review(step: Step) -> Effect:
     """The customer does not accept the decision: it is owed again, by a clock of its own; telling it was a contact."""
     text, ticket = needed_text(step), step.ticket
-    told: dict[str, Any] = {"text": text, "from_customer": step.event.from_customer or None}
+    told: dict[str, Any] = {"text": text, "from_customer": step.event.from_customer or None, **revived(step)}
     told |= step.tickets.restart(step.connection, ticket, EventType.REVIEW, step.now)
     promise = Promise(PromiseKind.REVIEW, told["due_at"]["to"])
     repository.promise(step.connection, ticket.ticket_no, [promise], step.now)

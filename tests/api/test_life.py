@@ -45,7 +45,8 @@ async def test_every_state_on_the_way_agrees_with_the_thread(bridge: Bridge, num
         ("accept", {}, State.ACCEPTED),
         ("reject", {"reason": "不归我部"}, State.NEW),
         ("not_complaint", {"reason": "是业务咨询"}, State.REJECTED_NOT_COMPLAINT),
-        ("review", {"text": "这就是投诉"}, State.ACCEPTED),
+        ("review", {"text": "这就是投诉"}, State.NEW),  # no unit had accepted it
+        ("accept", {}, State.ACCEPTED),
         ("resolve", {"outcome": "解释"}, State.PROPOSED),
         ("close", {}, State.CLOSED_EXPLAINED),
         ("reopen", {"reason": "发现差错"}, State.ACCEPTED),

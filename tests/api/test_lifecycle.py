@@ -17,6 +17,7 @@ from api.tickets.lifecycle import (
     EVENT_LABELS,
     LABELS,
     OPEN_STATES,
+    REVIVING,
     EventNotAllowedError,
     EventType,
     State,
@@ -59,6 +60,7 @@ close 解释               .    .    .    .    .    Ce   .    .    .    .    .
 close 无依据             .    .    .    .    .    Ce   .    .    .    .    .
 not_complaint            R    R    R    R    R    .    .    .    .    .    .
 reopen                   .    .    .    .    .    A    A    A    A    A    .
+reopen unit              .    .    .    .    .    N    N    N    N    N    .
 withdraw                 X    X    X    X    X    X    .    .    .    .    M
 merge into               M    M    M    M    M    .    .    .    .    .    .
 merge from               N    A    I    Wc   Wt   .    .    .    .    .    .
@@ -67,6 +69,7 @@ correct                  N    A    I    Wc   Wt   P    .    .    .    .    .
 correct unit             N    N    N    N    N    P    .    .    .    .    .
 urge                     N    A    I    Wc   Wt   .    .    .    .    .    M
 review                   .    .    .    .    .    A    A    A    .    A    M
+review unit              .    .    .    .    .    N    N    N    .    N    M
 recuse                   N    A    I    Wc   Wt   P    .    .    .    .    .
 recuse unit              N    N    N    N    N    P    .    .    .    .    .
 unrecuse                 N    A    I    Wc   Wt   P    .    .    .    .    .
@@ -238,6 +241,8 @@ class Walk(RuleBasedStateMachine):
                 check_allowed(row.state, event)
             return
         told: dict[str, Any] = {"handed_over": moved or None} if event in _MOVING else {}
+        if event in REVIVING:
+            told = {"handed_over": True} if row.accepted_at is None else {}
         if event is EventType.WAIT:
             told, row.awaited = {"for": waits_for}, "存单照片"
         if event is EventType.RESOLVE:

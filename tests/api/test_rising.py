@@ -136,7 +136,9 @@ async def test_each_rise_asks_once_and_the_first_contact_hurries(bridge: Bridge,
     await rises(bridge, number, 4)
     assert (third["route"], fourth["route"]) == (FALLBACK, CHIEFS)
     assert fourth["first_contact_due_at"] < third["first_contact_due_at"] < first
-    assert len(await told(bridge)) == 4
+    assert await told(bridge) == sorted(
+        [(BRANCH, 3), (FALLBACK, 3), (CHIEFS, 4), (FALLBACK, 4), ("保卫部", 4), ("办公室", 4)]
+    )
 
 
 async def test_told_again_while_the_customer_was_asked_it_waits_for_the_new_unit(bridge: Bridge, number: str) -> None:
@@ -156,6 +158,80 @@ async def test_merging_raises_the_other_one(bridge: Bridge, number: str) -> None
     ticket = await read(bridge, number)
     assert (ticket["state"], ticket["route"], ticket["responsible"]) == ("new", FALLBACK, BRANCH)
     assert await agrees(bridge, number)
+
+
+# What was told while nothing was owed
+
+
+@pytest.mark.parametrize("again", ["review", "reopen"])
+async def test_opened_again_it_goes_where_the_level_told_meanwhile_leads(
+    bridge: Bridge, number: str, again: str
+) -> None:
+    await done(bridge, number, "accept")
+    await done(bridge, number, "resolve", outcome="解释")
+    await rises(bridge, number)
+    ticket = await done(bridge, number, again, text="不认可", reason="客户不认可", from_customer=True)
+    assert (ticket["state"], ticket["route"], ticket["responsible"]) == ("new", FALLBACK, BRANCH)
+    last = ticket["events"][-1]
+    assert (last["type"], last["actor"], last["data"]["route"]) == (
+        "assign",
+        "system",
+        {"from": BRANCH, "to": FALLBACK},
+    )
+    assert await told(bridge) == sorted(2 * [(BRANCH, 3), (FALLBACK, 3)])
+    assert await agrees(bridge, number)
+
+
+async def test_opened_again_it_stays_where_staff_sent_it_at_that_level(bridge: Bridge) -> None:
+    number = await filed(bridge, level=3)
+    await done(bridge, number, "assign", "supervisor", route="运营部")
+    await done(bridge, number, "accept")
+    await done(bridge, number, "resolve", outcome="解释")
+    ticket = await done(bridge, number, "reopen", reason="发现差错")
+    assert (ticket["state"], ticket["route"], ticket["events"][-1]["type"]) == ("accepted", "运营部", "reopen")
+
+
+@pytest.mark.parametrize(("ends", "again"), [("withdraw", "reopen"), ("not_complaint", "review")])
+async def test_what_no_unit_had_accepted_waits_for_that_when_opened_again(
+    bridge: Bridge, number: str, ends: str, again: str
+) -> None:
+    await done(bridge, number, ends, reason="x")
+    ticket = await done(bridge, number, again, text="还是要投诉", reason="还是要投诉", from_customer=True)
+    assert (ticket["state"], ticket["owner"], ticket["accepted_at"]) == ("new", None, None)
+    assert "accept" in ticket["allowed_events"]
+    assert await agrees(bridge, number)
+
+
+# Filed hot
+
+
+@pytest.mark.parametrize(
+    ("level", "body", "units"),
+    [
+        (2, {}, []),
+        (3, {}, [FALLBACK]),
+        (4, {}, [CHIEFS, "保卫部", "办公室", FALLBACK]),
+        (4, {"nature": "举报"}, [TIPS]),
+        (4, {"cause_l1": "C8"}, [CHIEFS]),
+        (4, {"recused": {"units": ["保卫部"]}}, [CHIEFS, "办公室", FALLBACK]),
+    ],
+    ids=["not hot", "alert", "danger", "a tip", "sealed", "who stands aside"],
+)
+async def test_what_is_filed_hot_pages_at_once(
+    bridge: Bridge, level: int, body: dict[str, Any], units: list[str]
+) -> None:
+    number = await filed(bridge, level=level, **body)
+    notices = (await bridge.http.get("/v1/notices", headers=bridge.key())).json()["notices"]
+    assert sorted(one["to_unit"] for one in notices) == sorted(units)
+    assert {(one["kind"], one["level"], one["ticket_no"]) for one in notices} <= {("level", level, number)}
+    heard = (await bridge.http.get("/v1/notices", headers=bridge.key("agent"))).json()["notices"]
+    assert bool(heard) is (bool(units) and not (await read(bridge, number))["restricted"])
+    if level == 4 and not body:
+        guard = await member(bridge, "guard", Role.HANDLER, "保卫部")
+        (page,) = (await guard.get("/v1/notices")).json()["notices"]
+        assert f"由{CHIEFS}承办" in page["text"]
+        assert (await guard.get(f"/v1/tickets/{number}")).status_code == 200
+        await guard.aclose()
 
 
 # Copies and seals

@@ -126,7 +126,7 @@ async def test_merging_ends_one_ticket_and_tells_the_other(bridge: Bridge, numbe
 async def test_a_withdrawn_ticket_can_be_opened_again(bridge: Bridge, number: str) -> None:
     await done(bridge, number, "withdraw")
     ticket = await done(bridge, number, "reopen", reason="客户改变主意")
-    assert (ticket["state"], ticket["withdrawn_at"], ticket["reopened"]) == ("accepted", None, 1)
+    assert (ticket["state"], ticket["withdrawn_at"], ticket["reopened"]) == ("new", None, 1)
 
 
 async def test_the_same_event_key_happens_once(bridge: Bridge, number: str) -> None:

@@ -1,0 +1,55 @@
+"""Who is paged at once: for what is filed hot, and where a level that rises later leads (`rising.py`)."""
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection
+
+from api.tickets.notices import repository as notices
+from api.tickets.rising import DANGER, Risen
+
+_ALERT = 3  # 12378, the press, lawyers: the unit looks at it now
+
+
+def page_filed(connection: Connection, ticket: Mapping[str, Any], now: datetime) -> None:
+    """To the unit that got it; in danger (level 4) to those with a copy, too, who keep people safe. A seal goes before."""
+    number, route, level = ticket["ticket_no"], ticket["route"], ticket["level_peak"]
+    if level < _ALERT:
+        return
+    copied = ticket["copied"] if level >= DANGER and not ticket["restricted"] else ()
+    along = f"{'、'.join(copied)}请一并跟进" if copied else "请马上受理"
+    sealed = "保密工单" if ticket["restricted"] else "工单"
+    text = f"{sealed} {number} 登记时等级就是 {level}，由{route}承办；{along}。"
+    _page(connection, number, level, text, (route, *copied), sealed=ticket["restricted"], occasion=1, now=now)
+
+
+def page_risen(connection: Connection, ticket: Any, found: Risen, now: datetime) -> None:
+    """`ticket` as it stood when the rules were asked."""
+    number, level = ticket.ticket_no, ticket.level_peak
+    _page(connection, number, level, found.text, found.units, sealed=found.sealed, occasion=ticket.version, now=now)
+
+
+def _page(
+    connection: Connection,
+    number: str,
+    level: int,
+    text: str,
+    units: Iterable[str],
+    *,
+    sealed: bool,
+    occasion: int,
+    now: datetime,
+) -> None:
+    for unit in units:
+        notices.add(
+            connection,
+            kind="level",
+            text=text,
+            level=level,
+            unique_key=f"level:{number}:{occasion}:{unit}",
+            now=now,
+            ticket_no=number,
+            to_unit=unit,
+            restricted_to=unit if sealed else None,
+        )
