@@ -11,7 +11,20 @@ from enum import StrEnum
 
 from api.core.clock import BEIJING
 from api.tickets.calendar import WorkCalendar
-from api.tickets.history import History, Run, Spans, active, contacted_at, decided, is_void, levels, pauses, run_of
+from api.tickets.history import (
+    BY_CONTACT,
+    History,
+    Run,
+    Spans,
+    active,
+    contacted_at,
+    course_in,
+    decided,
+    is_void,
+    levels,
+    pauses,
+    run_of,
+)
 from api.tickets.timing import Timer, moment_after
 from contract.sla import DatedNumber, Kind, Sla, Stage, Term
 from contract.ticket import Nature
@@ -26,7 +39,6 @@ _UNITS = {
 # In the order in which staff see them; a kind that no term of the policy fits has no clock.
 _KINDS: tuple[Kind, ...] = ("first_contact", "decision", "service", "transfer_receipt", "transfer_reply", "repair")
 _NEEDED: tuple[Kind, ...] = ("first_contact", "decision")
-_BY_CONTACT: tuple[Kind, ...] = ("first_contact", "transfer_receipt")
 _EXTENDED: tuple[Kind, ...] = ("decision", "transfer_reply")
 _WARNINGS: tuple[tuple[Stage, str, int], ...] = (
     ("warn50", "warn_percent_first", 50),
@@ -109,10 +121,10 @@ class _Chosen:
 
 def _strictest(sla: Sla, calendar: WorkCalendar, history: History, run: Run) -> _Chosen | None:
     """Of all that applies, what ends first; a level that rises later counts from then."""
-    running = active(history.course, sla.service_pauses)
+    running = active(course_in(run, history), sla.service_pauses)
     extended = run.extended_days if run.kind in _EXTENDED else 0
     found = []
-    for at, level in levels(history, run.start):
+    for at, level in levels(history, run):
         day = at.astimezone(BEIJING).date()
         # A decision is never extended beyond its longest (terms.py); an authority's end does not move with its own.
         longest = sla.limit(run.kind, "max", history.matter, day) if run.kind == "transfer_reply" else None
@@ -125,7 +137,7 @@ def _strictest(sla: Sla, calendar: WorkCalendar, history: History, run: Run) -> 
 def _clock(sla: Sla, history: History, run: Run, chosen: _Chosen, now: datetime) -> Clock:
     timer, unit = chosen.timer, chosen.term.unit
     due_at, day = timer.at(100), run.start.astimezone(BEIJING).date()
-    stood = pauses(history.course, sla.service_pauses, timer.start) if unit == "working_hour" else []
+    stood = pauses(course_in(run, history), sla.service_pauses, timer.start) if unit == "working_hour" else []
     state, met_at = _state(run.kind, history, due_at, stood, now)
     warnings = [(stage, timer.at(sla.threshold(name, day) or usual)) for stage, name, usual in _WARNINGS]
     counts_days = unit in ("working_day", "working_hour")
@@ -150,7 +162,7 @@ def _state(
 ) -> tuple[ClockState, datetime | None]:
     """The end of the case ends every clock; withdrawn or merged, nobody is owed anything."""
     ended = decided(history.course)
-    met_at = contacted_at(history) if kind in _BY_CONTACT else None
+    met_at = contacted_at(history) if kind in BY_CONTACT else None
     if met_at is None and ended is not None:
         met_at = ended[0]
         if is_void(ended[1]):
@@ -172,7 +184,7 @@ def _stages(
         return
     over = max(due_at, run.since)
     yield "overdue", over
-    level = levels(history, run.start)[-1][1]
+    level = levels(history, run)[-1][1]
     for stage in _LEVELS:
         found = sla.escalation(run.term_kind, stage, level=level, day=run.start.astimezone(BEIJING).date())
         if found is not None:

@@ -1,7 +1,8 @@
 """What a ticket's thread says about its clocks. Pure.
 
 A run of a clock begins when the ticket is filed, and anew whenever its date is set anew: by new facts or a review (the count
-starts again), an approved extension, another complexity, a ticket opened again. Each run is warned of once.
+starts again), an approved extension, another complexity, a ticket opened again, a merge or a split. Each run is
+warned of once, and its number never comes again.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -9,6 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
+from api.core.clock import rfc3339
 from api.tickets.lifecycle import RUNNING_STATES, Entry, EventType, State, course_of
 from contract.sla import Industry, Kind, Matter, Waiting
 
@@ -23,6 +25,7 @@ _VOID = (State.WITHDRAWN, State.MERGED, State.REJECTED_NOT_COMPLAINT)
 # Of tickets that are older than policies with a number.
 FIRST_POLICY = 1
 
+BY_CONTACT: tuple[Kind, ...] = ("first_contact", "transfer_receipt")
 _RESTART, _EXTEND, _CLASSIFY, _REOPEN, _MERGE = "restart", "extend", "classify", "reopen", "merge"
 _RENEWED_BY: Mapping[Kind, tuple[str, ...]] = {
     "first_contact": (_REOPEN,),
@@ -66,13 +69,23 @@ def history_of(ticket: Mapping[str, Any], entries: Sequence[Entry], industry: In
         nature=ticket["nature"],
         matter=Matter(industry=industry, source=ticket["source"], causes=causes),
         entries=entries,
-        course=course_of(entries),
+        course=_from_receipt(ticket["created_at"], course_of(entries)),
     )
+
+
+def _from_receipt(received: datetime, course: list[tuple[datetime, State]]) -> Course:
+    """What was taken out of another ticket had been received before its own thread began."""
+    if course and received < course[0][0]:
+        return [(received, course[0][1]), *course[1:]]
+    return course
 
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """`start`: from when it counts. `since`: when this run's date was set; what lies before belongs to an earlier run."""
+    """`start`: from when it counts. `since`: when this run's date was set; what lies before belongs to an earlier run.
+
+    `earlier`, `levels`: how an older ticket that was merged into this one had stood, when its dates hold.
+    """
 
     kind: Kind
     number: int
@@ -82,6 +95,8 @@ class Run:
     extended_days: int = 0
     complexity: str = "simple"
     review: bool = False
+    earlier: tuple[tuple[datetime, State], ...] = ()
+    levels: tuple[tuple[datetime, int], ...] = ()
 
     @property
     def term_kind(self) -> Kind:
@@ -90,23 +105,42 @@ class Run:
 
 def run_of(kind: Kind, history: History) -> Run:
     """The run that a clock is in."""
-    run = Run(kind, 1, history.created_at, history.created_at, _policy(history.entries[:1], history))
-    for entry in _standing(history.entries):
-        cause = _cause(entry)
-        if cause == _MERGE:
-            run = _with_merged(run, entry)
-            continue
-        if cause == _CLASSIFY:
-            run = replace(run, complexity=entry.data["complexity"])
-        if cause not in _RENEWED_BY[kind]:
-            continue
-        run = replace(run, number=run.number + 1, since=entry.created_at)
-        if cause == _EXTEND:
-            run = replace(run, extended_days=run.extended_days + entry.data["days"])
-        if cause == _RESTART:
-            policy, review = _policy([entry], history), entry.type == EventType.REVIEW
-            run = replace(run, start=entry.created_at, extended_days=0, policy=policy, review=review)
+    first = run = Run(kind, 1, history.created_at, history.created_at, _policy(history.entries[:1], history))
+    for place, entry in enumerate(history.entries):
+        if entry.type == EventType.SPLIT and "ticket_no" in entry.data:
+            left = first
+            for standing in _standing(history.entries[: place + 1]):
+                left = _next(left, standing, history)
+            # A run of its own, if it changed anything: numbers do not come again, or its stages would count as told.
+            if replace(left, number=run.number, since=run.since) != run:
+                run = replace(left, number=run.number + 1, since=entry.created_at)
+        else:
+            run = _next(run, entry, history)
     return run
+
+
+def _next(run: Run, entry: Entry, history: History) -> Run:
+    """After one more entry."""
+    cause = _cause(entry)
+    if cause == _MERGE:
+        return _with_merged(run, entry)
+    if cause == _CLASSIFY:
+        run = replace(run, complexity=entry.data["complexity"])
+    if cause not in _RENEWED_BY[run.kind]:
+        return run
+    run = replace(run, number=run.number + 1, since=entry.created_at)
+    if cause == _EXTEND:
+        run = replace(run, extended_days=run.extended_days + entry.data["days"])
+    if cause == _RESTART:
+        policy, review = _policy([entry], history), entry.type == EventType.REVIEW
+        run = replace(run, start=entry.created_at, extended_days=0, policy=policy, review=review)
+    return run
+
+
+def told_of(history: History) -> dict[str, Any]:
+    """What the thread of the ticket that it goes into has to know of it."""
+    levels = [[rfc3339(at), level] for at, level in _levels(history.entries)]
+    return {"states": [[rfc3339(at), state] for at, state in history.course], "levels": levels}
 
 
 def _standing(entries: Sequence[Entry]) -> Iterator[Entry]:
@@ -130,22 +164,47 @@ def _is_told_by(number: str, entry: Entry) -> bool:
 
 
 def _with_merged(run: Run, entry: Entry) -> Run:
-    """The earliest date of both tickets holds."""
-    start, extended = datetime.fromisoformat(entry.data["received"]), entry.data.get("extended_days", 0)
+    """The earliest date of both tickets holds; where the customer of the other one was called in time, nothing is left of it."""
+    told = entry.data
+    start, extended = datetime.fromisoformat(told["received"]), told.get("extended_days", 0)
+    if run.kind in BY_CONTACT:
+        called, due = told.get("first_contact_at"), told.get("first_contact_due_at")
+        if called and due and datetime.fromisoformat(called) <= datetime.fromisoformat(due):
+            return run
+        start = datetime.fromisoformat(told.get("created") or told["received"])
     if start + timedelta(days=extended) >= run.start + timedelta(days=run.extended_days):
         return run
-    return replace(run, number=run.number + 1, since=entry.created_at, start=start, extended_days=extended)
+    earlier = told.get("earlier") or {"states": [], "levels": []}
+    return replace(
+        run,
+        number=run.number + 1,
+        since=entry.created_at,
+        start=start,
+        extended_days=extended,
+        earlier=tuple((datetime.fromisoformat(at), State(state)) for at, state in earlier["states"]),
+        levels=tuple((datetime.fromisoformat(at), level) for at, level in earlier["levels"]),
+    )
 
 
-def levels(history: History, start: datetime) -> list[tuple[datetime, int]]:
-    """The peak level at `start`, and every rise after it."""
-    told = [(entry.created_at, entry.data["level"]) for entry in history.entries if "level" in entry.data]
-    peak = max((level for at, level in told if at <= start), default=history.level)
-    found = [(start, peak)]
+def levels(history: History, run: Run) -> list[tuple[datetime, int]]:
+    """The peak level at the run's start, and every rise after it; what came before any was told began with the first."""
+    told = sorted([*run.levels, *_levels(history.entries)], key=lambda one: one[0])
+    first = told[0][1] if told else history.level
+    found = [(run.start, max((level for at, level in told if at <= run.start), default=first))]
     for at, level in told:
-        if at > start and level > found[-1][1]:
+        if at > run.start and level > found[-1][1]:
             found.append((at, level))
     return found
+
+
+def _levels(entries: Iterable[Entry]) -> list[tuple[datetime, int]]:
+    return [(entry.created_at, entry.data["level"]) for entry in entries if "level" in entry.data]
+
+
+def course_in(run: Run, history: History) -> Course:
+    """Until there was this ticket, the course of the one whose dates hold."""
+    begins = history.course[0][0] if history.course else run.start
+    return [*(step for step in run.earlier if step[0] < begins), *history.course]
 
 
 def decided(course: Course) -> tuple[datetime, State] | None:

@@ -14,6 +14,7 @@ from api.core.models import AnyRow
 from api.core.redaction import scrub
 from api.tickets import repository
 from api.tickets.errors import EventInvalidError
+from api.tickets.history import told_of
 from api.tickets.lifecycle import PASSED_ON, RUNNING_STATES, WAITING_STATES, EventType, State, moments, state_of
 from api.tickets.links import repository as links
 from api.tickets.notices import repository as notices
@@ -50,13 +51,19 @@ def concerned(connection: Connection, ticket_no: str, event: EventIn) -> set[str
 
 
 def merge(step: Step) -> Effect:
-    """The earliest dates of both hold from now on (history.run_of); promises are owed in the other ticket."""
+    """The earliest dates of both hold from now on (history.run_of), of every clock: of the service clock with the hours that
+    were worked before there was the other ticket. Promises are owed in the other ticket.
+    """
     connection, ticket = step.connection, step.ticket
     into = _target(step)
     told = {
         "from": ticket.ticket_no,
         "received": rfc3339(ticket.clock_started_at or ticket.created_at),
+        "created": rfc3339(ticket.created_at),
         "extended_days": ticket.extended_days,
+        "first_contact_at": ticket.first_contact_at and rfc3339(ticket.first_contact_at),
+        "first_contact_due_at": rfc3339(ticket.first_contact_due_at),
+        "earlier": told_of(step.tickets.time.history(connection, ticket._asdict())),
         "level": ticket.level_peak,
         "promises": repository.move_promises(connection, ticket.ticket_no, into.ticket_no),
         "text": scrub(step.event.text or "") or None,

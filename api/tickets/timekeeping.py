@@ -12,7 +12,7 @@ from sqlalchemy import Connection
 from api.tickets import repository
 from api.tickets.calendar import WorkCalendar
 from api.tickets.clocks import Clock, Told, clocks_of, next_check
-from api.tickets.history import NewEntry, history_of
+from api.tickets.history import History, NewEntry, history_of
 from api.tickets.lifecycle import Entry
 from api.tickets.sla import repository as sla
 from contract.playbook import Playbook
@@ -40,10 +40,16 @@ class Timekeeper:
         self, connection: Connection, ticket: Mapping[str, Any], entries: Sequence[Entry], now: datetime
     ) -> list[Clock]:
         """Of a row (stored or about to be) and its thread. Raises LookupError when a policy is missing."""
-        history = history_of(ticket, entries, self.playbook.organisation.industry)
+        history = self.history(connection, ticket, entries)
         wanted = {history.policy, *(entry.data["policy"] for entry in entries if "policy" in entry.data)}
         policies = {version: self._policy(connection, version) for version in wanted}
         return clocks_of(policies, self.calendar, history, now)
+
+    def history(
+        self, connection: Connection, ticket: Mapping[str, Any], entries: Sequence[Entry] | None = None
+    ) -> History:
+        known = repository.events_of(connection, ticket["ticket_no"]) if entries is None else entries
+        return history_of(ticket, known, self.playbook.organisation.industry)
 
     def columns(
         self, connection: Connection, ticket: Mapping[str, Any], *new: NewEntry, now: datetime

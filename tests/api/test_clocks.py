@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from api.core.clock import BEIJING
 from api.tickets.calendar import WorkCalendar
 from api.tickets.clocks import Clock, ClockState, clocks_of, next_check
-from api.tickets.history import History, NewEntry
+from api.tickets.history import History, NewEntry, run_of
 from api.tickets.lifecycle import EventType
 from contract.calendar import Calendar
 from contract.playbook_loader import load_playbook
@@ -379,3 +379,44 @@ def test_a_year_not_published_is_provisional_until_the_calendar_has_it() -> None
     known = WorkCalendar(Calendar.model_validate({**PLAYBOOK.calendar.model_dump(), "years": [year]}))
     clock = clocks_of(POLICIES, known, found, at("2027-01-01"))[0]
     assert (clock.due_at, clock.provisional) == (at("2027-01-04T23:59:59"), False)
+
+
+# Numbers of runs
+
+RECEIVED = {"received": "2026-11-20T10:00:00+08:00", "level": 0, "from": "TS9"}
+
+
+def test_a_number_never_comes_again() -> None:
+    """Merged, split and extended: what was told of the merged run must not count as told of the extended one."""
+    thread = [
+        entry("merge", "2026-11-27T10:00", **RECEIVED),
+        entry("split", "2026-11-28T10:00", ticket_no="TS9"),
+        entry("extend", "2026-11-29T10:00", days=5),
+        entry("merge", "2026-11-30T10:00", **RECEIVED),
+        entry("split", "2026-12-01T10:00", ticket_no="TS9"),
+    ]
+    runs = [clocks(history("2026-11-26T10:00", *thread[:count]))["decision"] for count in range(6)]
+    assert [run.run for run in runs] == [1, 2, 3, 4, 5, 6]
+    dues = [f"{run.due_at:%m-%d}" for run in runs]
+    assert dues == ["12-11", "12-05", "12-11", "12-16", "12-05", "12-16"]
+
+
+def test_a_split_that_moves_no_date_makes_no_run() -> None:
+    later_one = {**RECEIVED, "received": "2026-11-26T20:00:00+08:00"}
+    thread = [entry("merge", "2026-11-27T10:00", **later_one), entry("split", "2026-11-28T10:00", ticket_no="TS9")]
+    assert clocks(history("2026-11-26T10:00", *thread))["decision"].run == 1
+
+
+@settings(deadline=None)
+@given(threads(longest=20))
+def test_numbers_of_runs_only_grow(entries: list[NewEntry]) -> None:
+    """And the same number is the same date."""
+    seen: dict[tuple[str, int], tuple[datetime, int]] = {}
+    last: dict[str, int] = {}
+    for count in range(1, len(entries) + 1):
+        found = of(entries[:count])
+        for kind in ("first_contact", "decision", "service"):
+            run = run_of(kind, found)
+            assert run.number >= last.get(kind, 1)
+            assert seen.setdefault((kind, run.number), (run.start, run.extended_days)) == (run.start, run.extended_days)
+            last[kind] = run.number

@@ -221,3 +221,66 @@ async def test_an_extension_since_then_stays_with_the_clock_that_is_left(bridge:
     parent = await done(bridge, number, "split", reason="另一件事", entry=seq)
     due = [datetime.fromisoformat(ticket["due_at"]) for ticket in (before, parent)]
     assert (due[1] - due[0], parent["extended_days"]) == (timedelta(days=5), 5)
+
+
+# Clocks
+
+
+def clock(ticket: dict[str, Any], kind: str) -> dict[str, Any]:
+    return next(one for one in ticket["clocks"] if one["kind"] == kind)
+
+
+async def test_who_was_called_in_time_is_not_missed_by_merging(bridge: Bridge) -> None:
+    first = await filed(bridge, phone="13900000001", branch="YT001")
+    await done(bridge, first, "contact", text="已联系")
+    later(bridge, days=3)
+    second = await filed(bridge, phone="13900000002", branch="YT001")
+    await done(bridge, second, "contact", text="已联系")
+    before = await read(bridge, second)
+    await done(bridge, first, "merge", into=second)
+    after = await read(bridge, second)
+    assert (clock(after, "first_contact")["state"], after["first_contact_due_at"]) == (
+        "met",
+        before["first_contact_due_at"],
+    )
+    assert clock(after, "decision")["started_at"] == (await read(bridge, first))["created_at"]
+
+
+async def test_who_was_called_too_late_is_not_called_in_time_by_merging(bridge: Bridge, two: tuple[str, str]) -> None:
+    first, second = two
+    await done(bridge, first, "contact", text="已联系")
+    await done(bridge, second, "contact", text="已联系")
+    await done(bridge, first, "merge", into=second)
+    assert clock(await read(bridge, second), "first_contact")["state"] == "missed"
+
+
+async def test_a_level_of_today_does_not_age(bridge: Bridge) -> None:
+    first = await filed(bridge, phone="13900000001", branch="YT001")
+    later(bridge, hours=2)
+    second = await filed(bridge, phone="13900000002", branch="YT001", level=3)
+    before = await read(bridge, second)
+    await done(bridge, first, "merge", into=second)
+    assert (await read(bridge, second))["first_contact_due_at"] == before["first_contact_due_at"]
+
+
+async def test_the_hours_of_service_that_were_worked_count(bridge: Bridge) -> None:
+    """Not those in which the customer was asked."""
+    first = await filed(bridge, phone="13900000001", branch="YT001")
+    later(bridge, days=1)
+    await done(bridge, first, "accept", owner="wang")
+    await done(bridge, first, "wait", **{"for": "customer", "reason": "存单的照片"})
+    later(bridge, days=6)
+    second = await filed(bridge, phone="13900000002", branch="YT001")
+    alone = (await read(bridge, second))["service_due_at"]
+    await done(bridge, first, "merge", into=second)
+    due = (await read(bridge, second))["service_due_at"]
+    assert (due[:16], alone[:16]) == ("2026-12-11T12:00", "2026-12-14T12:00")  # Friday, and Monday: one day of service
+
+
+async def test_what_was_taken_out_counts_its_service_from_the_day_it_was_told(bridge: Bridge) -> None:
+    number, _ = await joined(bridge)
+    entry = (await read(bridge, number))["events"][-1]
+    parent = await done(bridge, number, "split", reason="是另一件事", entry=entry["seq"])
+    child = await read(bridge, parent["events"][-1]["data"]["ticket_no"])
+    assert child["service_due_at"] == clock(child, "service")["due_at"]
+    assert child["service_due_at"] < (await read(bridge, await filed(bridge, phone="13900000009")))["service_due_at"]

@@ -11,13 +11,21 @@ from api.tickets.history import History, NewEntry
 from api.tickets.lifecycle import OPEN_STATES, EventType, allowed_events, course_of, state_of
 from contract.sla import Matter
 
+_SINCE = "2023-12-24T10:00:00+08:00"
+_MERGED = {
+    "from": "TS9",
+    "received": _SINCE,
+    "level": 1,
+    "earlier": {"states": [[_SINCE, "new"]], "levels": [[_SINCE, 1]]},
+}
 _DATA: Mapping[EventType, st.SearchStrategy[dict[str, Any]]] = {
     EventType.WAIT: st.sampled_from([{"for": "customer"}, {"for": "third_party"}]),
     EventType.EXTEND: st.integers(1, 30).map(lambda days: {"days": days}),
     EventType.CLASSIFY: st.sampled_from([{"complexity": "simple"}, {"complexity": "complex"}]),
     EventType.RESOLVE: st.sampled_from([{"outcome": "道歉"}, {"outcome": "解释"}]),
     EventType.REVIEW: st.just({"clock_restarted": True}),
-    EventType.MERGE: st.sampled_from([{"level": 1}, {"level": 3}, {"level": 4}, {"into": "TS2"}]),
+    EventType.MERGE: st.sampled_from([{"level": 1}, {"level": 3}, {"level": 4}, {"into": "TS2"}, _MERGED]),
+    EventType.SPLIT: st.just({"ticket_no": "TS9"}),
     EventType.COMMENT: st.sampled_from([{}, {"clock_restarted": True}]),
 }
 

@@ -28,7 +28,8 @@ _PLAIN: dict[str, Any] = {
 # Codes, counts and dates: what a ticket's state and clocks are derived from (lifecycle.state_of, clocks.py); all else goes.
 _KEPT = frozenset(
     "outcome for into handed_over policy days due_at clock_restarted level count promise_met validity complexity route"
-    " copied from_customer merged from received extended_days restored ticket_no entry passed_to passed_from".split()
+    " copied from_customer merged from received extended_days restored ticket_no entry passed_to passed_from"
+    " created first_contact_at first_contact_due_at earlier".split()
 )
 
 _t, _e, _c = tickets.c, ticket_events.c, consents.c
