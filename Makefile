@@ -77,11 +77,11 @@ chaos: setup ## 边办工单边出故障：ARGS="--rounds 200 --store sqlite"，
 anonymise: ## 按保存期限去除个人信息（每晚自动做；ARGS=--dry-run 只数不改）
 	@$(VENV)/python -m api.commands.anonymise $(ARGS)
 
-person-export: ## 导出一个人的个人信息：TICKET=工单号（不给则询问手机号），OUT=文件
-	@$(VENV)/python -m api.commands.person export $(if $(TICKET),--ticket $(TICKET)) $(if $(OUT),--out "$(OUT)")
+person-export: ## 导出一个人的个人信息：TICKET=工单号（不给则询问手机号），ONLY="工单号 …"（几个人共用手机号时），OUT=文件
+	@$(VENV)/python -m api.commands.person export $(if $(TICKET),--ticket $(TICKET)) $(if $(ONLY),--only $(ONLY)) $(if $(OUT),--out "$(OUT)")
 
-person-delete: ## 删除一个人的个人信息：TICKET=工单号（不给则询问手机号）
-	@$(VENV)/python -m api.commands.person delete $(if $(TICKET),--ticket $(TICKET))
+person-delete: ## 删除一个人的个人信息：TICKET=工单号（不给则询问手机号），ONLY="工单号 …"（几个人共用手机号时）
+	@$(VENV)/python -m api.commands.person delete $(if $(TICKET),--ticket $(TICKET)) $(if $(ONLY),--only $(ONLY))
 
 reconcile: ## 对接核对：发生的变更是否都送出、都收到；缺的补发
 	@$(VENV)/python -m api.commands.reconcile

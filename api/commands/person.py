@@ -34,7 +34,11 @@ def main(arguments: list[str] | None = None, settings: Settings | None = None) -
     """0: done; 1: the reason why not is on stderr."""
     given = _parser().parse_args(arguments)
     try:
-        asked = {"reason": given.reason or _ask("理由（留在审计记录里，不要写客户姓名）："), **_whose(given.ticket)}
+        asked = {
+            "reason": given.reason or _ask("理由（留在审计记录里，不要写客户姓名）："),
+            **_whose(given.ticket),
+            "only": given.only,
+        }
         done = _delete(asked) if given.what == "delete" else _export(asked, given.out)
         print(asyncio.run(_run(settings or Settings(), done)))
     except (WrongKeyError, PlaybookError, ApiError, FileExistsError) as error:
@@ -58,6 +62,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("what", choices=("export", "delete"))
     parser.add_argument("--ticket", help="这个人的一张工单的编号；不给则询问手机号")
+    parser.add_argument("--only", nargs="+", metavar="工单号", help="几个人共用一个手机号时：只要其中这几张工单")
     parser.add_argument("--reason", help="为什么；不给则询问")
     parser.add_argument("--out", type=Path, default=Path("person.zip"), help="导出到哪个文件（不覆盖已有的）")
     return parser

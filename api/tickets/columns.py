@@ -47,7 +47,7 @@ class Columns:
         self.titles = [column.title for column in export.columns]
         self._fields = [column.field for column in export.columns]
         # What the makers look at is read as well; encrypted columns only when they are shown.
-        always = {"id", "state", "cause_l1", "cause_l2", "due_at", *_FACES.values()}
+        always = {"id", "ticket_no", "state", "cause_l1", "cause_l2", "due_at", *_FACES.values()}
         self.read: list[Column[Any]] = [c for c in tickets.c if c.name in always.union(self._fields)]
 
     def cells(self, row: AnyRow, now: datetime, *, full: bool) -> list[Cell]:

@@ -184,9 +184,14 @@ async def export_tickets(
     filters: dict[str, Any] = {name: value for name, value in request.query_params.items() if name != "q"}
     filters |= {"by_phone": bool(_phone_indexes(ctx, request.query_params.get("q")))}
     filters |= {"format": format, "personal": personal}
-    await ctx.db.write(lambda connection: traces.exported(connection, by=exporter, filters=filters, now=now))
+
+    async def note(numbers: list[str]) -> None:
+        await ctx.db.write(
+            lambda connection: traces.exported(connection, by=exporter, filters=filters, ticket_nos=numbers, now=now)
+        )
+
     leaving = [*conditions, repository.IN_USE]
-    selection = Selection(tickets.columns, leaving, exporter, now, full=personal == "full", wanted=wanted)
+    selection = Selection(tickets.columns, leaving, exporter, now, note, full=personal == "full", wanted=wanted)
     chunks = (
         csv_chunks(ctx.db, selection) if format == "csv" else xlsx_chunks(ctx.db, selection, ctx.settings.exports_dir)
     )

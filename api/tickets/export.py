@@ -12,7 +12,7 @@ under a format that stays text when somebody edits the cell. xlsxwriter, because
 import asyncio
 import csv
 import io
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -48,6 +48,8 @@ class Selection:
     conditions: list[ColumnElement[bool]]
     seen_by: Principal
     now: datetime
+    # Told of each page's ticket numbers before it leaves.
+    note: Callable[[list[str]], Awaitable[None]]
     full: bool = False
     wanted: Wanted | None = None
 
@@ -66,6 +68,7 @@ class Selection:
                     wanted=self.wanted,
                 )
             )
+            await self.note([row.ticket_no for row in page.rows])
             yield [self.columns.cells(row, self.now, full=self.full) for row in page.rows]
             if (before := page.next) is None:
                 return

@@ -54,8 +54,12 @@ def listed(connection: Connection, *, by: Principal, ticket_nos: Iterable[str], 
     audit.note(connection, who=actor(by), action="ticket.list", subject=_MANY, now=now, fields=_LISTED, changes=told)
 
 
-def exported(connection: Connection, *, by: Principal, filters: Mapping[str, Any], now: datetime) -> None:
+def exported(
+    connection: Connection, *, by: Principal, filters: Mapping[str, Any], ticket_nos: Iterable[str], now: datetime
+) -> None:
+    """A page of an export: an entry holds as many numbers as a page has rows, and an export makes as many as it has pages."""
     told = {name: (None, value) for name, value in filters.items() if value is not None}
+    told["ticket_nos"] = (None, list(ticket_nos))
     audit.note(connection, who=actor(by), action="ticket.export", subject=_MANY, now=now, fields=_LISTED, changes=told)
 
 

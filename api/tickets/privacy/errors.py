@@ -16,6 +16,25 @@ class WhoseDataError(InvalidError):
     code, message = "whose_data", "请给出手机号（phone）或工单号（ticket_no），只给一个。"
 
 
+class SeveralPeopleError(ContradictionError):
+    """A family's phone, perhaps; `details.tickets` are the tickets of it."""
+
+    code = "several_people"
+
+    def __init__(self, numbers: list[str]) -> None:
+        text = f"这个手机号的工单（{'、'.join(numbers)}）上姓名不同，可能不是同一个人：请核对后用 only 写明是哪几张。"
+        super().__init__(text, details={"tickets": numbers})
+
+
+class NotOfThisPhoneError(ContradictionError):
+    """`only` names what is not among this phone's tickets; `details.unknown`."""
+
+    code = "not_of_this_phone"
+
+    def __init__(self, unknown: list[str]) -> None:
+        super().__init__(f"only 里的 {'、'.join(unknown)} 不是这个手机号的工单，请核对。", details={"unknown": unknown})
+
+
 class NotConfirmedError(InvalidError):
     """The word was not typed."""
 

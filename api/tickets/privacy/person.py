@@ -20,7 +20,13 @@ from api.tickets.lifecycle import LABELS, State
 from api.tickets.numbers import normal_number
 from api.tickets.privacy import repository
 from api.tickets.privacy.consent import consent_out
-from api.tickets.privacy.errors import NotConfirmedError, PersonNotFoundError, WhoseDataError
+from api.tickets.privacy.errors import (
+    NotConfirmedError,
+    NotOfThisPhoneError,
+    PersonNotFoundError,
+    SeveralPeopleError,
+    WhoseDataError,
+)
 from api.tickets.privacy.keepers import Subject
 from api.tickets.privacy.retention import Ending
 from api.tickets.privacy.schemas import CONFIRM, DeletionIn, PersonIn
@@ -28,8 +34,21 @@ from api.tickets.recusal import check_keeper
 from api.tickets.repository import find, promises_of
 from api.tickets.schemas import wire
 
-_INSIDE = frozenset(
-    {"id", "phone_index", "operator_id", "classified_by", "owner", "copied", "legal_hold_reason", "legal_hold_by"}
+# Of a ticket's row what the person told, what it was taken for, and what was promised and answered. What a later version adds
+# stays inside until it is written here: findings, measures, and who stands aside or answers are the bank's or others'.
+_THEIRS = tuple(
+    "ticket_no state nature created_at updated_at intake_channel conversation_id parent_ticket name phone card_tail"
+    " customer_type anonymous is_agent agent_kind authorization representative_count special_group consent_at"
+    " business_category business_channel branch branch_name event_time event_time_text product amount staff_described"
+    " narrative_raw summary customer_quote cause_l1 cause_l2 request callback_wanted level level_peak tags trigger_phrases"
+    " missing_fields repeat_count urged_count reopened due_at first_contact_due_at first_contact_at accepted_at resolved_at"
+    " closed_at withdrawn_at review_requested_at awaited extended_days outcome satisfaction retention_until"
+    " processing_restricted_at".split()
+)
+# The same of an entry's data.
+_TOLD = frozenset(
+    "text reason outcome for narrative_raw filed facts new_facts evidence attachments from_customer consent_withdrawn"
+    " clock_restarted due_at days".split()
 )
 _README = "这里是本行保存的与您有关的个人信息（个人信息.json，UTF-8 编码的 JSON）。材料原件可向工作人员索取。\n"
 
@@ -106,11 +125,11 @@ class Persons:
         if (asked.phone is None) == (asked.ticket_no is None):
             raise WhoseDataError
         tickets, phone = self._tickets(connection, asked)
-        talks = self.ending.talks.of_phone(connection, phone) if phone else []
+        check_keeper(by, tickets)
+        talks = self.ending.talks.of_phone(connection, phone) if phone and asked.only is None else []
         if not tickets and not talks:
             raise PersonNotFoundError
-        check_keeper(by, tickets)
-        return Found(tickets, talks)
+        return Found(_one_person(tickets, asked.only), talks)
 
     def _tickets(self, connection: Connection, asked: PersonIn) -> tuple[list[AnyRow], str | None]:
         if asked.phone is not None:
@@ -170,12 +189,17 @@ class Persons:
     def _ticket(self, connection: Connection, row: AnyRow) -> dict[str, Any]:
         """The person's own data and what they were told; notes of staff among themselves are not theirs."""
         number: str = row.ticket_no
+        talks = self.ending.talks.of_tickets(connection, [number], merged=False)
         entries = [*repository.told_to_customer(connection, number), *repository.from_customer(connection, number)]
         return {
-            **wire({name: value for name, value in row._asdict().items() if name not in _INSIDE}),
+            **wire({name: getattr(row, name) for name in _THEIRS}),
             "state_label": LABELS[State(row.state)],
             "entries": [
-                {"at": rfc3339(one.created_at), "type": one.type, "data": one.data}
+                {
+                    "at": rfc3339(one.created_at),
+                    "type": one.type,
+                    "data": {k: v for k, v in one.data.items() if k in _TOLD},
+                }
                 for one in sorted(entries, key=lambda one: one.id)
             ],
             "promises": [
@@ -184,9 +208,21 @@ class Persons:
             ],
             "read_by": [
                 {"at": rfc3339(one.at), "who": one.who, "what": one.action, "fields": one.fields}
-                for one in repository.readers_of(connection, number)
+                for one in repository.readers_of(connection, row, talks)
             ],
         }
+
+
+def _one_person(tickets: list[AnyRow], only: tuple[str, ...] | None) -> list[AnyRow]:
+    """Raises SeveralPeopleError for tickets under different names, unless `only` says which; or NotOfThisPhoneError."""
+    if only is None:
+        if len({row.name.strip() for row in tickets if row.name}) > 1:
+            raise SeveralPeopleError([row.ticket_no for row in tickets])
+        return tickets
+    wanted = {normal_number(number) or number for number in only}
+    if unknown := sorted(wanted - {row.ticket_no for row in tickets}):
+        raise NotOfThisPhoneError(unknown)
+    return [row for row in tickets if row.ticket_no in wanted]
 
 
 def _restrict(connection: Connection, ticket_no: str, now: datetime) -> None:

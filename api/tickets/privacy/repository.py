@@ -1,10 +1,11 @@
 """SQL of consents, retention and the end of personal data."""
 
+import json
 from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Column, Connection, Table, delete, func, insert, or_, select, update
+from sqlalchemy import Column, Connection, String, Table, and_, cast, delete, func, insert, or_, select, update
 
 from api.core.crypto import EncryptedBytes, EncryptedJson
 from api.core.models import AnyRow, audit
@@ -92,13 +93,15 @@ def from_customer(connection: Connection, ticket_no: str) -> list[AnyRow]:
     return [row for row in theirs if "passed_from" not in row.data]
 
 
-def readers_of(connection: Connection, ticket_no: str) -> list[AnyRow]:
-    """Who read or exported it, from the audit chain."""
-    a = audit.c
-    statement = select(a.at, a.who, a.action, a.fields).where(
-        a.subject == ticket_no, a.action.in_(("ticket.read", "person.export"))
+def readers_of(connection: Connection, ticket: AnyRow, conversation_ids: Collection[str]) -> list[AnyRow]:
+    """Who read, fetched or exported it or what was said, from the audit chain; entries of many name it among others."""
+    a, named = audit.c, cast(audit.c.changes, String).contains(json.dumps(ticket.ticket_no), autoescape=True)
+    read = or_(
+        and_(a.subject == ticket.ticket_no, a.action.in_(("ticket.read", "ticket.download", "person.export"))),
+        and_(a.subject.in_(conversation_ids), a.action == "conversation.read"),
+        and_(a.subject == "*", a.action.in_(("ticket.list", "ticket.pull", "ticket.export")), named),
     )
-    return list(connection.execute(statement.order_by(a.seq)))
+    return list(connection.execute(select(a.at, a.who, a.action, a.fields).where(read).order_by(a.seq)))
 
 
 # Retention

@@ -31,12 +31,15 @@ _ONE_OF_THEM: list[Any] = [
 
 
 class PersonIn(_Reasoned):
-    """Whose data: by phone, or by a ticket of theirs (then all tickets of its phone)."""
+    """Whose data: by phone, or by a ticket of theirs (then all tickets of its phone); `only` these of them, where several
+    people share a phone. Conversations that led to no ticket are then nobody's that could be named, and left out.
+    """
 
     model_config = ConfigDict(json_schema_extra={"oneOf": _ONE_OF_THEM})
 
     phone: Annotated[_Number, Field(json_schema_extra={"pattern": "[0-9]"})] | None = None
     ticket_no: _Number | None = None
+    only: Annotated[tuple[_Number, ...], Field(min_length=1, max_length=200)] | None = None
 
 
 class DeletionIn(PersonIn):
