@@ -62,7 +62,7 @@ class ClusterWatch:
         due: list[tuple[Cluster, str | None]] = []
         for group in _groups(connection, limits, now, ours):
             before = known.get(group.key)
-            is_open = before is not None and before.is_open
+            is_open = before is not None and _goes_on(connection, group, before, now)
             if (group.loose == 0) if is_open else (group.customers < group.least):
                 continue
             since = group.since(now, before.opened_at if before else None)
@@ -75,7 +75,9 @@ class ClusterWatch:
     def _look(self, connection: Connection, now: datetime) -> list[str]:
         """The numbers of what was opened."""
         directory.next_version(connection)  # whoever looked at the same moment waits here, and then finds it done
-        opened = []
+        opened: list[str] = []
+        known = directory.clusters(connection, now, now).values()
+        undecided = {one.incident_no: one for one in known if one.undecided}
         for cluster, number in self._due(connection, now):
             if number is None:
                 incident = self._draft(connection, cluster, now)
@@ -83,7 +85,9 @@ class ClusterWatch:
                 self._page(connection, incident, now)
                 number = incident.incident_no
                 opened.append(number)
-            repository.join_incident(connection, cluster.rows, number, now)
+                repository.join_incident(connection, cluster.rows, number, now)
+            elif repository.join_incident(connection, cluster.rows, number, now) and number in undecided:
+                self._page_again(connection, cluster.group, undecided[number], now)
         return opened
 
     def _draft(self, connection: Connection, cluster: Cluster, now: datetime) -> Incident:
@@ -108,17 +112,34 @@ class ClusterWatch:
         return f"{name[:14]}{self._playbook.taxonomy.name(group.cause or '')}"
 
     def _page(self, connection: Connection, incident: Incident, now: datetime) -> None:
-        text = f"{incident.message}已登记待确认事件 {incident.incident_no}，请尽快核实：确认、修改或作废。"
+        number = incident.incident_no
+        text = f"{incident.message}已登记待确认事件 {number}，请尽快核实：确认、修改或作废。"
+        self._tell(connection, number, text, f"cluster:{number}", now)
+
+    def _page_again(self, connection: Connection, group: Group, draft: directory.KnownCluster, now: datetime) -> None:
+        """More come and nobody has decided: once in each window after the one in which the draft was opened."""
+        number, window = draft.incident_no, (now - draft.opened_at) // timedelta(hours=group.hours)
+        if window > 0:
+            count = repository.linked_to(connection, number)
+            text = f"待确认事件 {number} 还没有人确认或作废，同类投诉仍在增加，已有 {count} 张工单；请尽快核实。"
+            self._tell(connection, number, text, f"cluster:{number}:{window}", now)
+
+    def _tell(self, connection: Connection, number: str, text: str, key: str, now: datetime) -> None:
         notices.add(
             connection,
             kind="cluster",
             text=text,
             level=_LEVEL,
-            unique_key=f"cluster:{incident.incident_no}",
+            unique_key=key,
             now=now,
-            incident_no=incident.incident_no,
+            incident_no=number,
             to_unit=self._playbook.routing.fallback,
         )
+
+
+def _goes_on(connection: Connection, group: Group, before: directory.KnownCluster, now: datetime) -> bool:
+    """Whether more of the same belongs to it: nobody may ever end an incident, and what comes after a quiet window is news."""
+    return before.runs and repository.grew(connection, before.incident_no, now - timedelta(hours=group.hours))
 
 
 def _groups(connection: Connection, limits: Limits, now: datetime, ours: list[str]) -> Iterator[Group]:

@@ -146,7 +146,8 @@ class KnownCluster:
 
     incident_no: str
     opened_at: datetime
-    is_open: bool
+    runs: bool
+    undecided: bool
 
 
 def clusters(connection: Connection, now: datetime, since: datetime) -> dict[str, KnownCluster]:
@@ -160,7 +161,8 @@ def clusters(connection: Connection, now: datetime, since: datetime) -> dict[str
         row.cluster: KnownCluster(
             row.incident_no,
             row.created_at,
-            is_open=row.status != DISMISSED and (row.ends_at is None or row.ends_at > now),
+            runs=row.status != DISMISSED and (row.ends_at is None or row.ends_at > now),
+            undecided=row.status == DRAFT,
         )
         for row in rows
     }

@@ -152,6 +152,40 @@ async def test_later_ones_join_and_open_no_second(bridge: Bridge) -> None:
     assert (shown["tickets"], len(await pages(bridge))) == (4, 1)
 
 
+@pytest.mark.parametrize("decided", [False, True])
+async def test_an_incident_that_nobody_ended_silences_no_later_wave(bridge: Bridge, decided: bool) -> None:
+    await complain(bridge, 3)
+    await look(bridge)
+    (first,) = await incidents(bridge)
+    if decided:
+        assert (await decide(bridge, first["incident_no"], "confirm")).status_code == 200
+    later(bridge, days=30)
+    (alone,) = await complain(bridge, 1, first=10)
+    await look(bridge)
+    assert (len(await incidents(bridge)), (await read(bridge, alone))["incident_id"]) == (1, None)
+    await complain(bridge, 2, first=11)
+    await look(bridge)
+    assert (len(await incidents(bridge)), len(await pages(bridge))) == (2, 2)
+    assert (await read(bridge, alone))["incident_id"] != first["incident_no"]
+
+
+@pytest.mark.parametrize("decided", [False, True])
+async def test_a_draft_that_nobody_decides_on_is_paged_once_in_each_window(bridge: Bridge, decided: bool) -> None:
+    await complain(bridge, 3)
+    await look(bridge)
+    (incident,) = await incidents(bridge)
+    if decided:
+        assert (await decide(bridge, incident["incident_no"], "confirm")).status_code == 200
+    for number in range(6):
+        later(bridge, minutes=25)
+        await complain(bridge, 1, first=10 + number)
+        await look(bridge)
+    assert len(await incidents(bridge)) == 1
+    texts = [page["text"] for page in await pages(bridge)]
+    assert len(texts) == (1 if decided else 3)
+    assert decided or "9 张工单" in texts[0] or "8 张工单" in texts[0]
+
+
 async def test_a_sealed_one_joins_nothing(bridge: Bridge) -> None:
     await complain(bridge, 3)
     await look(bridge)

@@ -67,6 +67,12 @@ def _counting(since: datetime, ours: Iterable[str]) -> tuple[ColumnElement[bool]
     )
 
 
+def grew(connection: Connection, incident_no: str, since: datetime) -> bool:
+    """Whether a ticket of an incident was filed since then."""
+    mine = select(_t.id).where(_t.created_at > since, _t.incident_id == incident_no).limit(1)
+    return connection.execute(mine).one_or_none() is not None
+
+
 def newest(connection: Connection) -> int:
     return int(connection.execute(select(func.coalesce(func.max(_t.id), 0))).scalar_one())
 
