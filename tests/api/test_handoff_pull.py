@@ -230,6 +230,17 @@ async def test_their_number_stands_in_the_thread_once(bridge: Bridge, number: st
     assert ticket["state"] == "new"
 
 
+async def test_their_number_may_come_later_or_change(bridge: Bridge, number: str) -> None:
+    """As of a back office that first takes the event and opens its case afterwards."""
+    event = f"evt_{number}_1"
+    for reference in (None, "CRM-1", "CRM-1", "CRM-2", "CRM-2", None, "CRM-1"):
+        await acked(bridge, event, **({"external_ref": reference} if reference else {}))
+    await acked(bridge, f"evt_{number}_2", external_ref="CRM-1")  # the same number under another event is not new
+    ticket = (await bridge.http.get(f"/v1/tickets/{number}", headers=bridge.key())).json()
+    told = [event["data"]["external_ref"] for event in ticket["events"] if event["type"] == "receipt"]
+    assert told == ["CRM-1", "CRM-2", "CRM-1"]
+
+
 async def test_acknowledging_at_the_same_moment_counts_once(bridge: Bridge, number: str) -> None:
     answers = await asyncio.gather(*(acked(bridge, f"evt_{number}_1", external_ref="CRM-1") for _ in range(8)))
     assert sorted(answer["repeated"] for answer in answers) == [False] + [True] * 7

@@ -95,8 +95,7 @@ async def acknowledge_event(request: Request, system: System, body: AckIn) -> Re
         return _acknowledge(connection, ctx, system, body)
 
     done = await ctx.db.write(write)
-    if not done.repeated:
-        ctx.bus.publish("desk", Event())
+    ctx.bus.publish("desk", Event())
     return Response(done.model_dump_json(), media_type="application/json")
 
 
@@ -107,7 +106,7 @@ def _acknowledge(connection: Connection, ctx: Context, system: Principal, body: 
     now = ctx.clock.now()
     ticket = tickets.find(connection, row.ticket_no, lock=True)
     before = repository.reference_of(connection, body.consumer, row.ticket_no)
-    new = repository.acknowledge(
+    first, told = repository.acknowledge(
         connection,
         {
             "consumer": body.consumer,
@@ -120,15 +119,14 @@ def _acknowledge(connection: Connection, ctx: Context, system: Principal, body: 
         },
     )
     # Only a new number is an entry: the entry is an event itself, and its acknowledgement must not make another.
-    if new and ticket is not None and is_in_use(ticket) and body.external_ref not in (None, before):
-        told = {"consumer": body.consumer, "external_ref": body.external_ref}
+    if told and ticket is not None and is_in_use(ticket) and body.external_ref != before:
         record(
             connection,
             ticket_no=row.ticket_no,
             kind=EventType.RECEIPT,
             by=system,
-            data=told,
+            data={"consumer": body.consumer, "external_ref": body.external_ref},
             now=now,
             ticket=ticket._asdict(),
         )
-    return AckOut(event_id=row.event_id, ticket_no=row.ticket_no, version=row.version, repeated=not new)
+    return AckOut(event_id=row.event_id, ticket_no=row.ticket_no, version=row.version, repeated=not first)

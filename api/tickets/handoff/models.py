@@ -44,7 +44,7 @@ Index(
     postgresql_where=outbox.c.payload.is_not(None),
 )
 
-# A back office says that it has an event, and under which number of its own.
+# A back office says that it has an event, and under which number of its own; `created_at`: when it last said something new.
 acks = Table(
     "handoff_acks",
     metadata,

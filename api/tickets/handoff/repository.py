@@ -238,11 +238,22 @@ def positions_of(connection: Connection, ticket_no: str, before: int) -> list[in
 # Acknowledgements
 
 
-def acknowledge(connection: Connection, values: dict[str, Any]) -> bool:
-    """False when this consumer has acknowledged the event before; the first one stays."""
+def acknowledge(connection: Connection, values: dict[str, Any]) -> tuple[bool, bool]:
+    """Whether it is this consumer's first one of the event, and whether its number of the ticket was not told with this event before.
+
+    The first one stays, but for its number: a back office may open its case later.
+    """
+    reference = values["external_ref"]
     make = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
     added = make(acks).values(values).on_conflict_do_nothing(index_elements=[acks.c.consumer, acks.c.event_id])
-    return connection.execute(added.returning(acks.c.event_id)).one_or_none() is not None
+    if connection.execute(added.returning(acks.c.event_id)).one_or_none() is not None:
+        return True, reference is not None
+    if reference is None:
+        return False, False
+    mine = (acks.c.consumer == values["consumer"], acks.c.event_id == values["event_id"])
+    other = update(acks).where(*mine, acks.c.external_ref.is_distinct_from(reference))
+    changed = connection.execute(other.values(external_ref=reference, created_at=values["created_at"]))
+    return False, bool(changed.rowcount)
 
 
 def reference_of(connection: Connection, consumer: str, ticket_no: str) -> str | None:
@@ -250,4 +261,5 @@ def reference_of(connection: Connection, consumer: str, ticket_no: str) -> str |
     told = select(acks.c.external_ref).where(
         acks.c.consumer == consumer, acks.c.ticket_no == ticket_no, acks.c.external_ref.is_not(None)
     )
-    return connection.execute(told.order_by(acks.c.id.desc()).limit(1)).scalar_one_or_none()
+    newest_first = (acks.c.created_at.desc(), acks.c.id.desc())
+    return connection.execute(told.order_by(*newest_first).limit(1)).scalar_one_or_none()

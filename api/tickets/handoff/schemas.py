@@ -49,7 +49,7 @@ class AckIn(Frozen):
 
 
 class AckOut(Frozen):
-    """`repeated`: this consumer had acknowledged the event before; nothing changed."""
+    """`repeated`: this consumer had acknowledged the event before; only an `external_ref` that is new is kept then."""
 
     event_id: str
     ticket_no: str
