@@ -5,6 +5,7 @@
 Events and cursor are kept in one transaction: whenever this is killed, it goes on where it was and has everything once.
 """
 
+import http.client
 import json
 import os
 import sqlite3
@@ -14,7 +15,7 @@ import urllib.error
 import urllib.parse
 import urllib.request
 
-PAUSE = 2.0  # seconds between looks when nothing is new
+PAUSE = float(os.environ.get("TINGSU_PAUSE", "2"))  # seconds between looks when nothing is new
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS events (id TEXT PRIMARY KEY, ticket_no TEXT NOT NULL, version INTEGER NOT NULL, body TEXT NOT NULL);
@@ -49,8 +50,18 @@ def main() -> None:
         mark = connection.execute("SELECT cursor FROM mark").fetchone()
         try:
             found = page(mark[0] if mark else None)
-        except (urllib.error.URLError, TimeoutError) as error:
-            print(f"not reached, trying again: {error}", file=sys.stderr)
+        except urllib.error.HTTPError as error:
+            print(f"refused, trying again: {error}", file=sys.stderr)
+            if (
+                error.code == 409
+            ):  # cursor_ahead, tingsu's database was taken back: from the beginning, what is known is known
+                with connection:
+                    connection.execute("DELETE FROM mark")
+            time.sleep(PAUSE)
+            continue
+        except (OSError, http.client.HTTPException, ValueError) as error:
+            # Not there, or gone in the middle of an answer: a restart is nothing unusual.
+            print(f"not reached, trying again: {error!r}", file=sys.stderr)
             time.sleep(PAUSE)
             continue
         keep(connection, found)

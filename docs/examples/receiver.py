@@ -69,17 +69,25 @@ class Inbox:
         self._new.set()
 
     def work(self) -> None:
-        """What was kept and not done yet, also after a crash."""
+        """What was kept and not done yet, also after a crash or while the disk is full."""
         connection = self._connection()
         while True:
             self._new.clear()
-            waiting = connection.execute("SELECT id, body FROM inbox WHERE NOT done ORDER BY rowid").fetchall()
-            for event_id, body in waiting:
-                connection.execute("BEGIN IMMEDIATE")
-                self._apply(connection, json.loads(body))
-                connection.execute("UPDATE inbox SET done = 1 WHERE id = ?", (event_id,))
-                connection.execute("COMMIT")
+            try:
+                self._work_off(connection)
+            except sqlite3.Error as error:
+                print(f"not done, trying again: {error!r}", file=sys.stderr)
+                if connection.in_transaction:
+                    connection.execute("ROLLBACK")
             self._new.wait(timeout=1)
+
+    def _work_off(self, connection: sqlite3.Connection) -> None:
+        waiting = connection.execute("SELECT id, body FROM inbox WHERE NOT done ORDER BY rowid").fetchall()
+        for event_id, body in waiting:
+            connection.execute("BEGIN IMMEDIATE")
+            self._apply(connection, json.loads(body))
+            connection.execute("UPDATE inbox SET done = 1 WHERE id = ?", (event_id,))
+            connection.execute("COMMIT")
 
     @staticmethod
     def _apply(connection: sqlite3.Connection, event: dict) -> None:

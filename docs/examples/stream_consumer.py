@@ -52,19 +52,21 @@ def main() -> None:
     connection = sqlite3.connect(path, timeout=10)
     connection.execute(SCHEMA)
     client = redis.Redis.from_url(os.environ["REDIS_URL"], decode_responses=True, socket_timeout=10)
+    lacks_group = False
     while True:
         try:
+            if lacks_group:
+                make_group(client, group)
+                lacks_group = False
             for entry, fields in entries(client, group, consumer):
                 if fields:  # trimmed away while it waited: fetch it by GET /v1/handoff/events
                     keep(connection, fields)
                 client.xack(KEY, group, entry)
-        except redis.ResponseError as error:
-            if "NOGROUP" not in str(error):
-                raise
-            make_group(client, group)
-        except (redis.ConnectionError, redis.TimeoutError) as error:
-            print(f"Redis is away, trying again: {type(error).__name__}", file=sys.stderr)
-            time.sleep(1)
+        except redis.RedisError as error:
+            lacks_group = "NOGROUP" in str(error)
+            if not lacks_group:  # away, starting, full, or a replica for a moment
+                print(f"Redis does not answer, trying again: {error!r}", file=sys.stderr)
+                time.sleep(1)
 
 
 if __name__ == "__main__":

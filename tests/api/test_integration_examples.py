@@ -1,11 +1,14 @@
 """docs/examples/pull.py and stream_consumer.py as they stand, as processes, killed in the middle."""
 
+import asyncio
 import json
 import os
 import signal
+import socket
 import sqlite3
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -77,6 +80,39 @@ async def test_the_pull_loop_has_everything_once_however_often_it_is_killed(brid
     rows = await programs.has(len(numbers) + 1)
     assert [row[0] for row in rows] == [*(f"evt_{number}_1" for number in numbers), f"evt_{numbers[0]}_2"]
     assert json.loads(rows[-1][2])["data"]["event"]["data"] == {"text": "一"}
+
+
+class Restarting(threading.Thread):
+    """A tingsu that goes away in the middle of each answer: before it, within its head, within its body; and one that refuses."""
+
+    BODY = b'{"events": [], "cursor": "7", "more": false}'
+    HEAD = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(BODY)
+    GONE = b"HTTP/1.1 409 Conflict\r\nContent-Length: 2\r\n\r\n{}"
+
+    def __init__(self) -> None:
+        super().__init__(daemon=True)
+        self.asked: list[str] = []
+        self._socket = socket.create_server(("127.0.0.1", 0))
+        self.url = f"http://127.0.0.1:{self._socket.getsockname()[1]}"
+
+    def run(self) -> None:
+        answers = (b"", self.HEAD[:20], self.HEAD + self.BODY[:9], self.HEAD + b"x" * len(self.BODY))
+        for answer in (*answers, self.HEAD + self.BODY, self.GONE, self.HEAD + self.BODY):
+            connection, _ = self._socket.accept()
+            with connection:
+                self.asked.append(connection.recv(4000).decode().split()[1])
+                connection.sendall(answer)
+        self._socket.close()
+
+
+async def test_the_pull_loop_outlives_a_tingsu_that_restarts(programs: Programs) -> None:
+    server = Restarting()
+    server.start()
+    process = programs.start("pull.py", TINGSU_URL=server.url, TINGSU_API_KEY="x", TINGSU_PAUSE="0.1")
+    await asyncio.to_thread(server.join, 30)
+    assert process.poll() is None
+    # Of the last three the second goes on where the first was, is told that this is no longer known, and the third begins anew.
+    assert ["cursor=7" in asked for asked in server.asked] == [False] * 5 + [True, False]
 
 
 async def test_consumers_of_a_group_take_over_and_survive_an_empty_redis(
