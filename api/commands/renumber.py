@@ -6,17 +6,17 @@ taken back by other means (a physical backup with archived logs).
 """
 
 import argparse
-import asyncio
 import getpass
 import sys
 
 from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
-from api.commands import open_database
+from api.commands import CannotOpenError, dumps, open_database, refuse_without_key
 from api.core import audit
 from api.core.clock import Clock
-from api.core.crypto import WrongKeyError
+from api.core.crypto import Cipher, WrongKeyError
+from api.core.db import Database
 from api.core.errors import ApiError
 from api.core.serving import alone
 from api.core.settings import Settings
@@ -39,6 +39,9 @@ def main(arguments: list[str] | None = None, settings: Settings | None = None) -
                 print("服务正在使用这个数据目录：请先停止服务。", file=sys.stderr)
                 return 1
             leave_gap(settings, "renumber")
+    except CannotOpenError as error:
+        print(error, file=sys.stderr)
+        return 1
     except (ApiError, LockedError, WrongKeyError, SQLAlchemyError, OSError) as error:
         print(f"没有改动（{error.__class__.__name__}：{error}）：请检查数据库和密钥。", file=sys.stderr)
         return 1
@@ -61,12 +64,24 @@ def leave_gap(settings: Settings, reason: str) -> None:
             connection, who=who, action="database.renumber", subject="*", now=now, changes=changes, reason=reason
         )
 
+    _upgrade(settings)
     database = open_database(settings)
     try:
-        database.migrate(migrate)
         database.setup(write)
     finally:
-        asyncio.run(database.close())
+        database.close_here()
+
+
+def _upgrade(settings: Settings) -> None:
+    """What was made by a version before; the server must not do it, because it would begin to give out numbers."""
+    if settings.sql_url.startswith("sqlite") and not dumps.sqlite_file(settings).exists():
+        raise CannotOpenError(f"没有数据库文件 {dumps.sqlite_file(settings)}：请检查 TINGSU_DATA_DIR。什么也没有新建。")
+    refuse_without_key(settings)
+    database = Database(settings.sql_url, Cipher(settings.key_ring))
+    try:
+        database.migrate(migrate)
+    finally:
+        database.close_here()
 
 
 if __name__ == "__main__":
