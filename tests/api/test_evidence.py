@@ -740,10 +740,9 @@ async def test_a_process_that_is_killed_leaves_nothing_half(
     bridge = await start()
     talk = Talk(bridge.http, talk.id, talk.token)
     assert (await talk.history())["messages"] == []
-    assert len(stored(bridge)) == (2 if place == "before the file" else 1)
+    # What is plain while it is worked on ends with the next start; what is sealed already, with the next tidying.
+    assert len(stored(bridge)) == (0 if place == "before the file" else 1)
     _age(bridge)
-    for directory in (data / "evidence" / "tmp").iterdir():
-        os.utime(directory, (1, 1))
     await bridge.app.state.evidence.upkeep.tidy()
     assert stored(bridge) == []
     one = await uploaded(talk, photo())
