@@ -5,11 +5,13 @@ from typing import Annotated, Any, Literal
 
 from pydantic import (
     AliasChoices,
+    BeforeValidator,
     ConfigDict,
     Field,
     StrictBool,
     StringConstraints,
     ValidationInfo,
+    WithJsonSchema,
     field_validator,
 )
 
@@ -47,6 +49,31 @@ class RecusedIn(Frozen):
     ] = ()
 
 
+_YUAN = r"^[0-9]{1,12}(\.[0-9]{1,2})?$"
+
+
+def _written(value: Any) -> Any:
+    """Other systems send an amount as a number, too: 20 and 20.5 are as good as "20.00"."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < 10**12:
+        return value
+    cents = round(value, 2)
+    return f"{cents:.2f}" if abs(cents - value) < 1e-6 else value
+
+
+Yuan = Annotated[
+    Annotated[str, StringConstraints(pattern=_YUAN)],
+    BeforeValidator(_written),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "string", "pattern": _YUAN},
+                {"type": "number", "minimum": 0, "exclusiveMaximum": 10**12, "multipleOf": 0.01},
+            ]
+        }
+    ),
+]
+
+
 class TicketIn(TicketCreate):
     """Body of POST /v1/tickets: the draft plus where it comes from. `contact` is another name of `phone` (domain.md)."""
 
@@ -72,7 +99,7 @@ class TicketIn(TicketCreate):
     missing_fields: Annotated[tuple[_Field, ...], Field(max_length=50)] = ()
     sources: Annotated[dict[_Field, FieldSource], Field(max_length=50)] = Field(default_factory=dict)
     representative_count: Annotated[int, Field(ge=0, le=100_000), AS_NUMBER] | None = None
-    amount: Annotated[str, StringConstraints(pattern=r"^\d{1,12}(\.\d{1,2})?$")] | None = None
+    amount: Yuan | None = None
     recused: RecusedIn = RecusedIn()
 
     scrubbed = field_validator("*")(_scrubbed)

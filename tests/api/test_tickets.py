@@ -273,6 +273,17 @@ async def test_lists_show_the_phone_masked(bridge: Bridge) -> None:
 # One ticket
 
 
+@pytest.mark.only_on("sqlite", reason="it is about the body")
+@pytest.mark.parametrize(
+    ("sent", "kept"), [(20, "20.00"), (20.5, "20.50"), ("20", "20"), (0.005, None), (True, None), (-1, None)]
+)
+async def test_an_amount_may_be_a_number(bridge: Bridge, sent: Any, kept: str | None) -> None:
+    response = await bridge.file(amount=sent)
+    assert response.status_code == (201 if kept else 422)
+    if kept:
+        assert (await read(bridge, response.json()["ticket_no"]))["amount"] == kept
+
+
 async def test_a_ticket_has_its_fields_clocks_and_thread(bridge: Bridge) -> None:
     ticket = await read(bridge, await filed(bridge, level=1, level_peak=2, request="道歉", amount="100.50"))
     assert (ticket["level"], ticket["level_peak"], ticket["request"], ticket["amount"]) == (1, 2, "道歉", "100.50")
