@@ -14,6 +14,7 @@ from api.core.security import Role
 from api.tickets import handing, joining, merging, repository, stages, terms
 from api.tickets.errors import EventInvalidError
 from api.tickets.lifecycle import OPEN_STATES, EventType, PromiseKind
+from api.tickets.placing import is_restricted, route_of, taken_by
 from api.tickets.promises import Promise
 from api.tickets.recusal import by_office, named_units
 from api.tickets.schemas import CORRECTABLE, TELLABLE, TicketIn
@@ -114,17 +115,14 @@ def _reclassified(step: Step, changes: dict[str, Any]) -> dict[str, Any]:
 
     Who handled an open matter must not go on reading one that is sealed to another unit, nor handle one about themselves.
     """
-    ticket, tickets = step.ticket, step.tickets
+    ticket, playbook = step.ticket, step.tickets.playbook
     matter = {name: changes.get(name, getattr(ticket, name)) for name in (*_CLASS, "branch")}
-    found: dict[str, Any] = {"restricted": tickets.is_restricted(matter, ticket.level_peak, step.now)}
-    entries, office = (
-        repository.events_of(step.connection, ticket.ticket_no),
-        by_office(tickets.playbook, ticket, step.now),
-    )
-    named = named_units(entries, ticket, office)
-    flow, out = tickets.route_of(
-        step.connection, matter, ticket.level_peak, step.now, persons=ticket.recused_persons, units=named
-    )
+    level = ticket.level_peak
+    found: dict[str, Any] = {"restricted": is_restricted(playbook, matter, level, step.now)}
+    entries = repository.events_of(step.connection, ticket.ticket_no)
+    units = named_units(entries, ticket, by_office(playbook, ticket, step.now))
+    persons = ticket.recused_persons
+    flow, out = route_of(step.connection, playbook, matter, level, step.now, persons=persons, units=units)
     found["recused_units"] = flow["recused_units"]
     if ticket.owner in out.persons:
         found["owner"] = None
@@ -134,7 +132,7 @@ def _reclassified(step: Step, changes: dict[str, Any]) -> dict[str, Any]:
     found |= flow
     if found["route"] != ticket.route:
         answers = None if found["restricted"] else ticket.responsible
-        found |= {"owner": None, **tickets.taken_by(answers, out.units)}
+        found |= {"owner": None, **taken_by(playbook, answers, out.units)}
     return found
 
 

@@ -1,7 +1,7 @@
 """Filing a ticket exactly once: key, routing, clocks, repeat detection and outbox in one transaction."""
 
 import hashlib
-from collections.abc import Callable, Iterable, Mapping, Set
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -24,11 +24,11 @@ from api.tickets.lifecycle import RUNNING_STATES, EventType, State, after, momen
 from api.tickets.links import repository as links
 from api.tickets.numbers import ticket_number
 from api.tickets.paging import page_filed, page_risen
+from api.tickets.placing import placed
 from api.tickets.privacy import consent
 from api.tickets.promises import promised_at_filing
-from api.tickets.recusal import Aside, aside, aside_of, stand_aside
+from api.tickets.recusal import aside_of, stand_aside
 from api.tickets.rising import peak_when_stopped, risen
-from api.tickets.routing import concern_of, way
 from api.tickets.schemas import TicketIn
 from api.tickets.thread import adopt_evidence, record
 from api.tickets.timekeeping import Timekeeper
@@ -162,7 +162,7 @@ class Tickets:
         named = draft.pop("recused")
         row = {
             **draft,
-            **self._flow(connection, draft, named, by, now),
+            **placed(connection, self.playbook, draft, named, by, now),
             "summary": draft["summary"] or draft["narrative_raw"][:_SUMMARY],
             "special_group": list(draft["special_group"]),
             "tags": list(draft["tags"]),
@@ -223,44 +223,6 @@ class Tickets:
         told = {"clock_restarted": True, "policy": self.time.version}
         kept = self.time.columns(connection, ticket._asdict(), NewEntry(kind, told, now), now=now)
         return {**told, "due_at": {"from": ticket.due_at, "to": kept["due_at"]}}
-
-    def is_restricted(self, matter: Mapping[str, Any], level: int, now: datetime) -> bool:
-        return self.playbook.routing.seals(concern_of(self.playbook, matter, level), now.date())
-
-    def route_of(
-        self,
-        connection: Connection,
-        matter: Mapping[str, Any],
-        level: int,
-        now: datetime,
-        *,
-        persons: Iterable[str],
-        units: Iterable[str],
-    ) -> tuple[dict[str, Any], Aside]:
-        """`route`, `copied` and `recused_units` as the playbook has them today, when those named stand aside; and who does."""
-        found, day = concern_of(self.playbook, matter, level), now.date()
-        recused = list(dict.fromkeys([*units, *self.playbook.routing.recused_units(found, day)]))
-        out = aside(connection, persons, recused)
-        return {**way(self.playbook, found, day, out.units), "recused_units": recused}, out
-
-    def taken_by(self, unit: str | None, recused: Set[str]) -> dict[str, Any]:
-        """首问负责: who answers for a ticket until a unit has accepted it; `unit` took the complaint."""
-        taker = self.playbook.routing.last_resort(recused) if unit is None or unit in recused else unit
-        return {"responsible": taker, "sent_by": taker}
-
-    def _flow(
-        self, connection: Connection, draft: dict[str, Any], named: dict[str, Any], by: Principal, now: datetime
-    ) -> dict[str, Any]:
-        flow, out = self.route_of(connection, draft, draft["level_peak"], now, **named)
-        taken = self.taken_by(by.unit, out.units)
-        return {
-            **flow,
-            **taken,
-            "intake_owner": taken["responsible"],
-            "refused_count": 0,
-            "recused_persons": list(named["persons"]),
-            "restricted": self.is_restricted(draft, draft["level_peak"], now),
-        }
 
     def _same_matter(self, connection: Connection, values: dict[str, Any], by: Principal) -> Found:
         """Whoever gave no phone and has no conversation cannot be recognised again. What `by` may not join is only linked:
