@@ -71,7 +71,11 @@ def stored(bridge: Bridge) -> list[Path]:
 
 
 async def audited(bridge: Bridge) -> list[Any]:
-    return list(await bridge.app.state.context.db.read(lambda connection: connection.execute(select(audit)).all()))
+    return list(
+        await bridge.app.state.context.db.read(
+            lambda connection: connection.execute(select(audit).order_by(audit.c.seq)).all()
+        )
+    )
 
 
 def code(response: httpx.Response) -> tuple[int, str]:

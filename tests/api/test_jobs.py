@@ -11,9 +11,10 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection, select, update
 
-from api.commands import open_database
 from api.core import jobs as module
 from api.core.clock import BEIJING
+from api.core.crypto import Cipher
+from api.core.db import Database
 from api.core.jobs import Jobs
 from api.core.metrics import Metrics
 from api.core.models import jobs as table
@@ -47,7 +48,7 @@ async def made(tmp_path: Path, store: Store) -> AsyncIterator[Made]:
     """Schedulers of several processes on one database."""
     settings = Settings(data_dir=tmp_path, database_url=store.database_url, _env_file=None)
     store.prepare(settings)
-    db = open_database(settings)
+    db = Database(settings.sql_url, Cipher(settings.key_ring))
     yield lambda: Jobs(db, Metrics())
     await db.close()
 

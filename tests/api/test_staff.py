@@ -291,7 +291,7 @@ async def test_every_look_at_a_ticket_leaves_a_trace(bridge: Bridge) -> None:
     assert [tuple(row) for row in rows] == [("key:auditor", number, "ticket.read")]
 
 
-@pytest.mark.parametrize(("role", "status"), [("agent", 200), ("auditor", 200), ("handler", 401)])
+@pytest.mark.parametrize(("role", "status"), [("agent", 200), ("auditor", 200), ("handler", 403)])
 async def test_who_may_read_a_conversation(bridge: Bridge, role: str, status: int) -> None:
     talk = await bridge.talk()
     await talk.answered(await talk.say("交班让我等"))

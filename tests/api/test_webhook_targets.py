@@ -41,7 +41,7 @@ def resolving(monkeypatch: pytest.MonkeyPatch, *addresses: str) -> list[str]:
 async def test_by_default_nothing_but_the_internet_over_https(url: str) -> None:
     with pytest.raises(TargetRefusedError) as refused:
         await Targets(()).check(url)
-    assert refused.value.status == 422
+    assert refused.value.status == 409
 
 
 @pytest.mark.parametrize("address", ["127.0.0.1", "10.0.0.1", "169.254.169.254", "::ffff:10.0.0.1"])

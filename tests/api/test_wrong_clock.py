@@ -139,7 +139,7 @@ async def test_a_lock_of_a_clock_that_was_ahead_is_over(start: Start) -> None:
     jump(bridge, HOURS)
     for _ in range(10):
         await login(bridge, "li.si", "wrong")
-    assert code(await login(bridge, "li.si", made["password"])) == (429, "rate_limited")
+    assert code(await login(bridge, "li.si", made["password"])) == (429, "login_locked")
     jump(bridge, -HOURS)
     bridge.app.state.context.redis._hits.clear()  # those go by the monotonic clock
     accounts = (await bridge.http.get("/v1/staff", headers=bridge.key())).json()["staff"]
