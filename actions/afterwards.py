@@ -119,7 +119,8 @@ async def add_words(bridge: Bridge, turn: Turn, ticket_no: str) -> Progress | No
     event: dict[str, Any] = {"type": "comment", "text": turn.text, "from_customer": True}
     if facts := _facts(turn, _FACTS):
         event["facts"] = facts
-    if turn.level:
+    # Proof that was found sounds like a threat to the model ("我找到录音了"); of danger we would rather hear twice.
+    if turn.level and ("evidence" not in turn.cues or turn.level >= _DANGER):
         event["level"] = turn.level
     for cue in ("evidence", "callback"):
         if cue in turn.cues:

@@ -12,7 +12,7 @@ from api.core.context import Context, context
 from api.core.errors import ApiError, ForbiddenError, RateLimitedError, UnauthorizedError
 from api.core.models import api_keys
 from api.core.scopes import Scope, scope_of
-from api.core.security import STAFF_ROLES, Principal, Role, bearer, hash_token, same_secret
+from api.core.security import BOT, STAFF_ROLES, Principal, Role, bearer, hash_token, same_secret
 from api.core.sessions import find_session
 
 COOKIE = "tingsu_session"
@@ -54,7 +54,7 @@ async def find_principal(request: Request, *, touch: bool = True) -> Principal |
         return ctx.api_keys.find(key) or await _by_key(ctx, key)
     token = bearer(request.headers.get("authorization"))
     if token and same_secret(token, ctx.internal_bearer):
-        return Principal(id="internal", name="对话机器人", role=Role.INTERNAL)
+        return Principal(id=BOT, name="对话机器人", role=Role.INTERNAL)
     session = request.cookies.get(COOKIE)
     if not session or _from_elsewhere(request):
         return None

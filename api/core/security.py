@@ -68,6 +68,7 @@ class Principal:
         )
 
 
+BOT = "internal"  # who the dialogue is, in tickets and the audit chain
 # In the audit chain these stand for something else than a person with an account.
 RESERVED_NAMES = frozenset({"bot", "customer", "internal", "oidc", "playbook", "settings", "system"})
 

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from api.core.errors import invalid
 from api.core.redaction import masked_phone, plain_phone
-from api.core.security import Role
+from api.core.security import BOT, Role
 from api.tickets import handing, joining, merging, repository, stages, terms
 from api.tickets.errors import EventInvalidError
 from api.tickets.lifecycle import OPEN_STATES, EventType, PromiseKind
@@ -85,6 +85,8 @@ def _correct(step: Step) -> Effect:
     if "phone" in told:
         told["phone"] = {side: masked_phone(value) for side, value in told["phone"].items()}
         changes["phone_index"] = step.tickets.phone_index(changes["phone"])
+    if told.keys() & set(_CAUSES) and step.by.id != BOT:
+        changes["classified_by"] = step.by.id
     moved = _reclassified(step, changes) if told.keys() & set(_CLASS) else {}
     if moved.get("route", step.ticket.route) == step.ticket.route:
         return {**changes, **moved}, {"fields": told}
@@ -116,7 +118,7 @@ def _reclassified(step: Step, changes: dict[str, Any]) -> dict[str, Any]:
     Who handled an open matter must not go on reading one that is sealed to another unit, nor handle one about themselves.
     """
     ticket, playbook = step.ticket, step.tickets.playbook
-    matter = {name: changes.get(name, getattr(ticket, name)) for name in (*_CLASS, "branch")}
+    matter = {name: changes.get(name, getattr(ticket, name)) for name in (*_CLASS, "branch", "classified_by")}
     level = ticket.level_peak
     found: dict[str, Any] = {"restricted": is_restricted(playbook, matter, level, step.now)}
     entries = repository.events_of(step.connection, ticket.ticket_no)

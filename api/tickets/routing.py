@@ -4,17 +4,22 @@ from collections.abc import Iterable, Mapping, Set
 from datetime import date
 from typing import Any
 
+from api.core.security import BOT
 from contract.playbook import Playbook
 from contract.routing import Concern, Handler
 
 
 def concern_of(playbook: Playbook, values: Mapping[str, Any], level: int) -> Concern:
-    """`values` has the ticket's `nature`, `cause_l1`, `cause_l2`, `cause_secondary` and `branch`."""
+    """`values` has the ticket's `nature`, causes, `classified_by` and `branch`.
+
+    The assistant's second guess is seldom right: it stands on the ticket, but seals and moves nothing before somebody of
+    the bank has looked at the causes.
+    """
     return Concern(
         nature=values["nature"],
         cause=values["cause_l1"],
         detail=values["cause_l2"],
-        secondary=values["cause_secondary"],
+        secondary=None if values["classified_by"] == BOT else values["cause_secondary"],
         branch=values["branch"],
         level=level,
         industry=playbook.organisation.industry,

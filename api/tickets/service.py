@@ -157,6 +157,7 @@ class Tickets:
         draft["cause_l1"] = known.code if known else _UNKNOWN_CAUSE
         draft["level_peak"] = max(draft["level"], draft["level_peak"])
         draft["phone"] = plain_phone(draft["phone"])
+        draft["classified_by"] = by.id
         draft["consent_at"] = consent.given_at(connection, body.conversation_id) or draft["consent_at"]
         draft.pop("created_at")  # the bridge's clock counts, not the caller's
         named = draft.pop("recused")
@@ -172,7 +173,6 @@ class Tickets:
             "missing_fields": list(draft["missing_fields"]),
             "phone_index": self.phone_index(draft["phone"]),
             "std_code": known.standard_reason if known else None,
-            "classified_by": by.id,
             "operator_id": by.id,
             "state": State.NEW,
             "created_at": now,

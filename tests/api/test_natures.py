@@ -135,11 +135,18 @@ TOLD = [
 
 @pytest.mark.parametrize("told", TOLD)
 async def test_misconduct_is_sealed_as_the_second_cause_too(bridge: Bridge, told: dict[str, str]) -> None:
-    ticket = await read(bridge, await filed(bridge, **told))
+    ticket = await read(bridge, await filed(bridge, headers=bridge.key(), **told))
     assert (ticket["restricted"], ticket["route"], ticket["copied"]) == (True, TIP_UNIT, [])
     assert ticket["recused_units"] == ["网点负责人"]
     await staff_of(bridge, "网点负责人")
     assert code(await bridge.http.get(f"/v1/tickets/{ticket['ticket_no']}")) == (404, "ticket_not_found")
+
+
+async def test_a_second_guess_of_the_bot_seals_nothing_until_somebody_has_looked(bridge: Bridge) -> None:
+    ticket = await read(bridge, await filed(bridge, cause_l1="C3", cause_secondary="C8c"))
+    assert (ticket["restricted"], ticket["recused_units"], ticket["cause_secondary"]) == (False, [], "C8c")
+    ticket = await corrected(bridge, ticket["ticket_no"], {"cause_l2": "C3a"})
+    assert (ticket["restricted"], ticket["route"]) == (True, TIP_UNIT)
 
 
 @pytest.mark.parametrize("fields", [{"cause_l2": "C8c"}, {"cause_secondary": "C8c"}])
@@ -184,14 +191,14 @@ async def test_the_seal_ends_when_nothing_told_is_misconduct(bridge: Bridge) -> 
 
 
 async def test_a_second_cause_about_the_branchs_people_keeps_the_branch_away(bridge: Bridge) -> None:
-    ticket = await read(bridge, await filed(bridge, cause_l1="C5", cause_secondary="C7a"))
+    ticket = await read(bridge, await filed(bridge, headers=bridge.key(), cause_l1="C5", cause_secondary="C7a"))
     assert (ticket["route"], ticket["recused_units"]) == ("消费者权益保护部", ["网点负责人"])
 
 
 async def test_a_sealed_repeat_that_is_taken_out_stays_sealed(bridge: Bridge) -> None:
     told = {"cause_l1": "C3", "cause_secondary": "C8c"}
-    number = await filed(bridge, **told)
-    assert (await bridge.file(**told, narrative_raw="还有一句")).json()["merged"]
+    number = await filed(bridge, headers=bridge.key(), **told)
+    assert (await bridge.file(headers=bridge.key(), **told, narrative_raw="还有一句")).json()["merged"]
     entry = next(one for one in (await read(bridge, number))["events"] if one["type"] == "merge")
     parent = await done(bridge, number, "split", "supervisor", reason="另一件事", entry=entry["seq"])
     child = await read(bridge, parent["events"][-1]["data"]["ticket_no"])
