@@ -1,5 +1,7 @@
 """Commands for operators, one module each: `python -m api.commands.<name>`."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from alembic.script import ScriptDirectory
@@ -9,6 +11,7 @@ from api.core.crypto import Cipher
 from api.core.db import Database
 from api.core.errors import StorageUnavailableError
 from api.core.rotation import prove_keys
+from api.core.serving import alone
 from api.core.settings import Settings
 from api.migrations.run import all_metadata, script_location
 
@@ -36,6 +39,15 @@ def open_database(settings: Settings) -> Database:
             raise CannotOpenError("连不上数据库：请检查 DATABASE_URL，以及数据库服务是否在运行。") from error
         raise
     return database
+
+
+@contextmanager
+def stopped(settings: Settings) -> Iterator[None]:
+    """For what no server may see half done: none starts while the caller is inside. Raises CannotOpenError when one runs."""
+    with alone(settings.data_dir) as nobody_serves:
+        if not nobody_serves:
+            raise CannotOpenError("服务正在使用这个数据目录：请先停止服务。")
+        yield
 
 
 def refuse_without_key(settings: Settings) -> None:

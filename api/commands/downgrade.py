@@ -12,7 +12,7 @@ from sqlalchemy import create_engine, text
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import NullPool
 
-from api.core.serving import alone
+from api.commands import CannotOpenError, stopped
 from api.core.settings import Settings
 from api.migrations.run import LockedError, migrate
 
@@ -24,10 +24,7 @@ def main(arguments: list[str] | None = None, settings: Settings | None = None) -
     given = parser.parse_args(arguments)
     settings = settings or Settings()
     try:
-        with alone(settings.data_dir) as nobody_serves:
-            if not nobody_serves:
-                print("服务正在使用这个数据目录：请先停止服务。", file=sys.stderr)
-                return 1
+        with stopped(settings):
             engine = create_engine(settings.sql_url, poolclass=NullPool)
             with engine.connect() as connection:
                 now = str(connection.execute(text("SELECT version_num FROM alembic_version")).scalar_one())
@@ -35,6 +32,9 @@ def main(arguments: list[str] | None = None, settings: Settings | None = None) -
                 print(f"现在的版本是 {now}，只能退到比它小的版本。", file=sys.stderr)
                 return 1
             migrate(engine, given.to, command.downgrade)
+    except CannotOpenError as error:
+        print(error, file=sys.stderr)
+        return 1
     except (SQLAlchemyError, LockedError, CommandError, OSError) as error:
         print(f"没有退回（{error.__class__.__name__}：{error}）。", file=sys.stderr)
         return 1

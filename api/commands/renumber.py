@@ -12,13 +12,12 @@ import sys
 from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
-from api.commands import CannotOpenError, dumps, open_database, refuse_without_key
+from api.commands import CannotOpenError, dumps, open_database, refuse_without_key, stopped
 from api.core import audit
 from api.core.clock import Clock
 from api.core.crypto import Cipher, WrongKeyError
 from api.core.db import Database
 from api.core.errors import ApiError
-from api.core.serving import alone
 from api.core.settings import Settings
 from api.migrations.run import LockedError, migrate
 from api.tickets.handoff import repository as handoff
@@ -34,10 +33,7 @@ def main(arguments: list[str] | None = None, settings: Settings | None = None) -
     parser.parse_args(arguments)
     settings = settings or Settings()
     try:
-        with alone(settings.data_dir) as nobody_serves:
-            if not nobody_serves:
-                print("服务正在使用这个数据目录：请先停止服务。", file=sys.stderr)
-                return 1
+        with stopped(settings):
             leave_gap(settings, "renumber")
     except CannotOpenError as error:
         print(error, file=sys.stderr)

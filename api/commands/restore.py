@@ -18,13 +18,12 @@ from sqlalchemy import Connection, Engine, create_engine, inspect, text
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import NullPool
 
-from api.commands import archive, dumps, renumber
+from api.commands import archive, dumps, renumber, stopped
 from api.commands.archive import FORMAT, CannotRestoreError, Manifest
 from api.commands.dumps import CannotBackUpError
 from api.core.crypto import WrongKeyError
 from api.core.errors import ApiError
 from api.core.keyring import fingerprint
-from api.core.serving import alone
 from api.core.settings import Settings
 from api.migrations.run import LockedError, script_location
 
@@ -42,9 +41,7 @@ def main(arguments: list[str] | None = None, settings: Settings | None = None) -
         settings.data_dir.mkdir(parents=True, exist_ok=True)
         manifest = archive.read_manifest(given.file)
         check(manifest, settings)
-        with alone(settings.data_dir) as nobody_serves:
-            if not nobody_serves:
-                raise CannotRestoreError("服务正在使用这个数据目录：请先停止服务。")
+        with stopped(settings):
             _restore(given.file, manifest, settings, force=given.force)
     except (CannotRestoreError, CannotBackUpError, LockedError, ValueError) as error:
         print(error, file=sys.stderr)

@@ -23,6 +23,7 @@ from contract.playbook_loader import load_playbook
 from tests.api import stores
 from tests.api.fake_bot import FakeBot, Server, parse_events
 from tests.api.postgres import postgres
+from tests.api.receiver import Receiver
 from tests.api.redis_server import RedisServer
 from tests.api.stores import Store
 
@@ -238,6 +239,14 @@ async def start(tmp_path: Path, store: Store, redis_url: str) -> AsyncIterator[S
             return Bridge(app, url, http, bot, settings, stop)
 
         yield begin
+
+
+@pytest.fixture
+async def receiver() -> AsyncIterator[Receiver]:
+    """Where webhooks of this test may go."""
+    started = await Receiver().start()
+    yield started
+    await started.server.stop()
 
 
 @pytest.fixture

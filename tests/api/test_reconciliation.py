@@ -3,7 +3,7 @@
 import asyncio
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -24,13 +24,6 @@ from tests.api.test_handoff_pull import acked, pulled
 from tests.api.test_webhooks import QUICK, call, comment, filed, notices, until, webhook
 
 PATH = "/v1/handoff/reconciliations"
-
-
-@pytest.fixture
-async def receiver() -> AsyncIterator[Receiver]:
-    started = await Receiver().start()
-    yield started
-    await started.server.stop()
 
 
 @pytest.fixture

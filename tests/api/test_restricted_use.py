@@ -3,7 +3,6 @@
 import asyncio
 import csv
 import io
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -27,13 +26,6 @@ __all__ = ["example", "programs"]  # fixtures
 
 OTHER = "13800138000"
 LONG = (60.0,) * 4  # nothing is tried again while a test lasts
-
-
-@pytest.fixture
-async def receiver() -> AsyncIterator[Receiver]:
-    started = await Receiver().start()
-    yield started
-    await started.server.stop()
 
 
 @pytest.fixture

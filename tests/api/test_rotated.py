@@ -1,7 +1,6 @@
 """The old key is gone: everything that was kept under it is still read, found, signed and proved, by the new one alone."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -22,13 +21,6 @@ from tests.api.test_webhooks import QUICK, call, webhook
 __all__ = ["at_once"]  # a fixture
 
 SEEN = "ID-TOKEN-OF-A-SESSION"
-
-
-@pytest.fixture
-async def receiver() -> AsyncIterator[Receiver]:
-    started = await Receiver().start()
-    yield started
-    await started.server.stop()
 
 
 async def file_full(bridge: Bridge, receiver: Receiver) -> tuple[str, str, dict[str, Any]]:

@@ -1,7 +1,6 @@
 """Webhooks end to end: administered, signed, in order, tried again, dead at last and alive again."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -18,13 +17,6 @@ from tests.api.receiver import Event, Receiver, eventually
 
 # Tries in a test follow each other at once; `webhook_retries` of the real thing stand in settings.py.
 QUICK = {"webhook_allow": ("127.0.0.1",), "webhook_retries": (0.05,) * 4, "webhook_timeout": 1.0}
-
-
-@pytest.fixture
-async def receiver() -> AsyncIterator[Receiver]:
-    started = await Receiver().start()
-    yield started
-    await started.server.stop()
 
 
 @pytest.fixture

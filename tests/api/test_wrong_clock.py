@@ -5,7 +5,6 @@ What it does to background jobs is in test_jobs.py.
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any
 
@@ -23,13 +22,6 @@ from tests.api.test_webhooks import QUICK, comment, filed, tried, until, webhook
 
 HOURS = 8
 SLOW = {**QUICK, "webhook_retries": (3600.0,) * 4}
-
-
-@pytest.fixture
-async def receiver() -> AsyncIterator[Receiver]:
-    started = await Receiver().start()
-    yield started
-    await started.server.stop()
 
 
 def jump(bridge: Bridge, hours: int) -> None:
