@@ -2,10 +2,10 @@
 
 import hashlib
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 from sqlalchemy import (
@@ -42,6 +42,7 @@ from api.tickets.search.words import Wanted
 _t = tickets.c
 
 _FEW = 20_000  # tickets that are rather looked up than looked for: 51 of them stand among 2,600 of a million
+_RARE = 400  # tickets that are rather read than searched in the index of words: one page of a search looks through all
 _HOT = 3  # from this level on there is an index of its own
 
 # Not for an ended ticket whose use is restricted (个人信息保护法第四十七条): it is stored, and nothing else.
@@ -278,14 +279,15 @@ def _in_reach(principal: Principal) -> ColumnElement[bool]:
     )
 
 
-def _where_few(connection: Connection, principal: Principal) -> list[ColumnElement[bool]]:
-    """Beside `visible_to`: where to look for what a small unit sees, instead of in all tickets."""
+def _theirs(principal: Principal) -> Select[tuple[int]] | None:
+    """Beside `visible_to`: where to look for what a small unit sees; None for whoever sees more than units have."""
     if principal.role not in (Role.HANDLER, Role.SUPERVISOR) or not principal.units:
-        return []
-    mine = ticket_reach.c.who.in_((principal.id, *principal.units))
-    if connection.execute(select(ticket_reach.c.ticket_id).where(mine).offset(_FEW).limit(1)).first() is not None:
-        return []
-    return [_t.id.in_(select(ticket_reach.c.ticket_id).where(mine))]
+        return None
+    return select(ticket_reach.c.ticket_id).where(ticket_reach.c.who.in_((principal.id, *principal.units)))
+
+
+def _is_more_than(connection: Connection, most: int, ids: Select[tuple[int]]) -> bool:
+    return connection.execute(ids.offset(most).limit(1)).first() is not None
 
 
 def page(
@@ -309,19 +311,36 @@ def _page(
     limit: int,
     wanted: Wanted | None,
 ) -> Page:
-    statement = statement.where(visible_to(seen_by), *_where_few(connection, seen_by))
-    if wanted is not None:
-        return _searched(connection, statement, before, limit, wanted)
+    statement, ids = statement.where(visible_to(seen_by)), _theirs(seen_by)
+    if ids is not None and _is_more_than(connection, _FEW, ids):
+        ids = None
+    if ids is not None:
+        statement = statement.where(_t.id.in_(ids))
+    if wanted is None:
+        rows = list(connection.execute(_newest(statement, before).limit(limit + 1)))
+        return Page(rows[:limit], rows[limit - 1].id if len(rows) > limit else None)
+    if ids is not None and not _is_more_than(connection, _RARE, ids):
+        # The index of words would be read through for the few that are theirs.
+        return _searched(connection, partial(_newest, statement), before, limit, wanted)
+    return _searched(connection, partial(search.narrowed, connection, statement, wanted), before, limit, wanted)
+
+
+def _newest(statement: Select[Any], before: int | None) -> Select[Any]:
     if before is not None:
         statement = statement.where(_t.id < before)
-    rows = list(connection.execute(statement.order_by(_t.id.desc()).limit(limit + 1)))
-    return Page(rows[:limit], rows[limit - 1].id if len(rows) > limit else None)
+    return statement.order_by(_t.id.desc())
 
 
-def _searched(connection: Connection, statement: Select[Any], before: int | None, limit: int, wanted: Wanted) -> Page:
+def _searched(
+    connection: Connection,
+    candidates_before: Callable[[int | None], Select[Any]],
+    before: int | None,
+    limit: int,
+    wanted: Wanted,
+) -> Page:
     rows: list[AnyRow] = []
     for _ in range(_LOOKS):
-        candidates = list(connection.execute(search.narrowed(connection, statement, wanted, before).limit(limit + 1)))
+        candidates = list(connection.execute(candidates_before(before).limit(limit + 1)))
         good = search.confirmed(connection, [row.id for row in candidates], wanted)
         rows += [row for row in candidates if row.id in good]
         if len(rows) > limit:

@@ -58,8 +58,10 @@ async def test_a_small_unit_is_shown_what_is_its_own(bridge: Bridge, monkeypatch
         assert told.status_code == 200, told.text
         return [ticket["ticket_no"] for ticket in told.json()["tickets"]]
 
-    for few in (20_000, 1):  # looked up, and then looked for
+    for few, rare in ((20_000, 400), (20_000, 1), (1, 1)):  # read, looked up, looked for
         monkeypatch.setattr(repository, "_FEW", few)
+        monkeypatch.setattr(repository, "_RARE", rare)
         assert await shown() == [numbers[4], numbers[2], numbers[0]]
         assert await shown(route=OTHERS) == [numbers[0]]
         assert await shown(q="交班") == [numbers[4], numbers[2], numbers[0]]
+        assert await shown(q="氢弹") == []
