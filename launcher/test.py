@@ -15,7 +15,7 @@ from pathlib import Path
 from launcher.settings import ROOT
 
 _MODERN = str(ROOT / ".venv" / "bin" / "python")
-_MEMORY = Path(f"/dev/shm/tingsu-tests-{os.getuid()}")  # noqa: S108 - pytest empties it before it begins
+_MEMORY = Path("/dev/shm")  # noqa: S108 - each run makes a directory of its own in it
 _PLENTY = 8 * 1024**3  # bytes; the tests leave less than one behind
 _BOT = str(ROOT / "bot" / ".venv" / "bin" / "python")
 
@@ -50,17 +50,7 @@ def rounds() -> tuple[tuple[Suite, ...], ...]:
             Suite(
                 "contract、actions、api、launcher",
                 # Three workers: most of them wait for servers and commits. Each has its own Redis and PostgreSQL.
-                (
-                    _MODERN,
-                    *pytest,
-                    "-n",
-                    "3",
-                    "--dist",
-                    "worksteal",
-                    *_in_memory(),
-                    "tests",
-                    *_ignored("bot", "dialogue", "e2e"),
-                ),
+                (_MODERN, *pytest, "-n", "3", "--dist", "worksteal", "tests", *_ignored("bot", "dialogue", "e2e")),
             ),
         ),
         (Suite("web", (str(ROOT / ".venv" / "bin" / "npm"), "run", "--silent", "test"), cwd=ROOT / "web"),),
@@ -75,10 +65,10 @@ def _ignored(*rooms: str) -> list[str]:
     return [f"--ignore=tests/{room}" for room in rooms]
 
 
-def _in_memory() -> tuple[str, ...]:
+def _place() -> Path | None:
     """Thousands of small databases whose commits wait for a disk: where memory is plenty, they live there."""
-    plenty = _MEMORY.parent.is_dir() and shutil.disk_usage(_MEMORY.parent).free > _PLENTY
-    return ("--basetemp", str(_MEMORY)) if plenty else ()
+    plenty = _MEMORY.is_dir() and shutil.disk_usage(_MEMORY).free > _PLENTY
+    return _MEMORY if plenty else None
 
 
 def main() -> int:
@@ -90,7 +80,6 @@ def main() -> int:
             total += count
             # A runner that fails without a failed test (collection error, crash) must not look green.
             broken = broken or (code != 0 and count.failed == 0)
-    shutil.rmtree(_MEMORY, ignore_errors=True)
     if broken:
         total += Count(failed=1)
     print(f"\n{total.passed} passed, {total.failed} failed, {total.skipped} skipped", flush=True)
@@ -102,16 +91,17 @@ def _run(suite: Suite, *, alone: bool) -> tuple[Count, int]:
     if alone:
         print(f"\n=== {suite.name}", flush=True)
     started = time.monotonic()
-    with tempfile.TemporaryDirectory() as directory:
+    with tempfile.TemporaryDirectory(prefix="tingsu-tests-", dir=_place(), ignore_cleanup_errors=True) as directory:
         report = Path(directory, "report.xml")
         environment = {**os.environ, "TINGSU_JUNIT": str(report)}
         environment["PATH"] = f"{ROOT / '.venv' / 'bin'}{os.pathsep}{environment['PATH']}"
         if suite.bot:
             environment["PYTHONPATH"] = f"{ROOT / 'bot' / 'stand_ins'}{os.pathsep}{ROOT}"
-        junit = () if "npm" in suite.command[0] else ("--junitxml", str(report))
+        pytest = ("--junitxml", str(report), "--basetemp", str(Path(directory, "pytest")))
+        more = () if "npm" in suite.command[0] else pytest
         output = None if alone else subprocess.PIPE
         done = subprocess.run(
-            [*suite.command, *junit],
+            [*suite.command, *more],
             cwd=suite.cwd,
             env=environment,
             check=False,
