@@ -1,6 +1,7 @@
 """A bank that says 你: our own words in that form, the customer's as they were said."""
 
 import shutil
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -95,7 +96,8 @@ async def test_bubbles_choices_and_cards_of_a_turn(informal: Bridge) -> None:
 
 
 async def test_the_notice_of_a_delay(informal: Bridge) -> None:
-    informal.bot.delay = 1.3
+    informal.app.state.turns.notice_after = timedelta(seconds=0.3)
+    informal.bot.delay = 0.8
     talk = await informal.talk()
     page = await talk.answered(await talk.say("交班让我等"))
     told = [message["text"] for message in page["messages"] if message["role"] == "system"]

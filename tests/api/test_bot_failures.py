@@ -18,6 +18,13 @@ def texts(page: dict[str, Any], role: str) -> list[str]:
     return [message["text"] for message in page["messages"] if message["role"] == role]
 
 
+@pytest.fixture
+async def impatient(start: Start) -> Bridge:
+    """Admits soon that the bot is slow."""
+    bridge: Bridge = await start(notice_after=timedelta(seconds=0.3))
+    return bridge
+
+
 async def noticed(talk: Talk) -> dict[str, Any]:
     return await talk.until(lambda page: NOTICE in texts(page, "system"))
 
@@ -29,20 +36,20 @@ async def settled(bridge: Bridge) -> None:
     await asyncio.wait_for(asyncio.gather(*turns._running), 5)
 
 
-async def test_a_slow_bot_is_admitted_and_answers_once(bridge: Bridge) -> None:
-    bridge.bot.delay = 1.5
-    talk = await bridge.talk()
+async def test_a_slow_bot_is_admitted_and_answers_once(impatient: Bridge) -> None:
+    impatient.bot.delay = 1.0
+    talk = await impatient.talk()
     seq = await talk.say("交班让我等")
     await noticed(talk)
     await talk.answered(seq)
-    await settled(bridge)
+    await settled(impatient)
     page = await talk.history()
     assert [(m["role"], m["text"]) for m in page["messages"]] == [
         ("customer", "交班让我等"),
         ("system", NOTICE),
         ("bot", "收到：交班让我等"),
     ]
-    assert len(bridge.bot.turns) == 1
+    assert len(impatient.bot.turns) == 1
 
 
 async def test_a_quick_bot_needs_no_notice(bridge: Bridge) -> None:
@@ -83,9 +90,9 @@ async def test_an_answer_without_words_is_a_failure(bridge: Bridge) -> None:
     assert texts(page, "bot") == ["我在"]
 
 
-async def test_a_failing_bot_is_admitted_only_once(bridge: Bridge) -> None:
-    bridge.bot.failures = 3
-    talk = await bridge.talk()
+async def test_a_failing_bot_is_admitted_only_once(impatient: Bridge) -> None:
+    impatient.bot.failures = 3
+    talk = await impatient.talk()
     page = await talk.answered(await talk.say("交班让我等"), seconds=15)
     assert texts(page, "system") == [NOTICE]
     assert texts(page, "bot") == ["收到：交班让我等"]
@@ -93,7 +100,7 @@ async def test_a_failing_bot_is_admitted_only_once(bridge: Bridge) -> None:
 
 async def test_words_said_while_the_bot_is_gone_are_answered_when_it_is_back(start: Start) -> None:
     port = free_port()
-    bridge = await start(bot_url=f"http://127.0.0.1:{port}")
+    bridge = await start(bot_url=f"http://127.0.0.1:{port}", notice_after=timedelta(seconds=0.3))
     talk = await bridge.talk()
     await talk.say("第一句")
     await noticed(talk)
@@ -121,9 +128,9 @@ async def test_the_same_words_are_asked_again_and_later_ones_wait(bridge: Bridge
     assert [turn["text"] for turn in bridge.bot.turns] == ["第一句", "第一句", "第二句"]
 
 
-async def test_a_new_notice_is_given_for_a_new_delay(bridge: Bridge) -> None:
-    bridge.bot.delay = 1.3
-    talk = await bridge.talk()
+async def test_a_new_notice_is_given_for_a_new_delay(impatient: Bridge) -> None:
+    impatient.bot.delay = 0.8
+    talk = await impatient.talk()
     await talk.answered(await talk.say("第一句"))
     page = await talk.answered(await talk.say("第二句"))
     assert texts(page, "system") == [NOTICE, NOTICE]
@@ -148,7 +155,7 @@ async def test_the_bot_takes_over_again_when_it_is_back(bridge: Bridge, monkeypa
 
 
 async def test_a_bridge_that_stopped_in_a_turn_answers_after_its_restart(start: Start) -> None:
-    first = await start()
+    first = await start(notice_after=timedelta(seconds=0.3))
     first.bot.failures = 1_000
     before = await first.talk()
     await before.say("交班让我等")

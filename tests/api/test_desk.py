@@ -113,10 +113,10 @@ async def test_an_acknowledged_alert_is_gone(bridge: Bridge) -> None:
 
 async def test_the_list_of_conversations_says_nothing_of_what_was_said(bridge: Bridge) -> None:
     talk = await bridge.talk()
-    await talk.answered(await talk.say("柜员很凶"))
+    page = await talk.answered(await talk.say("柜员很凶"))
     listed = await bridge.http.get("/v1/conversations", headers=bridge.key("agent"))
     assert "柜员很凶" not in listed.text
-    assert listed.json()["conversations"][0]["message_count"] == 2
+    assert listed.json()["conversations"][0]["message_count"] == len(page["messages"])
 
 
 async def test_pages_of_conversations_hold_each_once(bridge: Bridge) -> None:
