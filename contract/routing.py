@@ -7,6 +7,8 @@ Of the routes that hold on the day and all of whose conditions a matter meets, t
 3. a sealed cause (C8), be it the second one told: misconduct stays sealed whatever it is called;
 4. a nature; 5. a detail (C2b) before its cause (C2); 6. a branch; 7. an industry.
 
+After all of these come the routes of the second cause, in the same order: it moves nothing while somebody handles the first.
+
 A handler that is recused (回避) is passed over to the next in this order, at last to `fallback`, and where that is recused
 itself to `deputy`.
 """
@@ -75,9 +77,8 @@ class Route(Dated):
         return self
 
     def fits(self, concern: Concern) -> bool:
-        codes = concern.all_codes if self.restricted else concern.codes
         return (
-            (not self.causes or not set(self.causes).isdisjoint(codes))
+            (not self.causes or not concern.all_codes.isdisjoint(self.causes))
             and (not self.natures or concern.nature in self.natures)
             and (self.level_min is None or concern.level >= self.level_min)
             and (not self.branches or concern.branch in self.branches)
@@ -86,13 +87,14 @@ class Route(Dated):
 
     def rank(self, concern: Concern) -> tuple[int, ...]:
         """The order of the module's docstring, for a matter that it fits; the greater wins."""
-        by_detail = bool(self.causes) and concern.detail in self.causes
+        by_code = (concern.secondary, concern.cause, concern.detail)
         return (
+            self.restricted or not self.causes or not set(self.causes).isdisjoint(concern.codes),
             bool(self.natures) and self.restricted,
             -1 if self.level_min is None else self.level_min,
             self.restricted,
             bool(self.natures),
-            2 * by_detail or concern.cause in self.causes,
+            max((place for place, code in enumerate(by_code, 1) if code in self.causes), default=0),
             bool(self.branches),
             bool(self.industries),
         )

@@ -192,7 +192,8 @@ async def test_the_seal_ends_when_nothing_told_is_misconduct(bridge: Bridge) -> 
 
 async def test_a_second_cause_about_the_branchs_people_keeps_the_branch_away(bridge: Bridge) -> None:
     ticket = await read(bridge, await filed(bridge, headers=bridge.key(), cause_l1="C5", cause_secondary="C7a"))
-    assert (ticket["route"], ticket["recused_units"]) == ("消费者权益保护部", ["网点负责人"])
+    assert (ticket["route"], ticket["recused_units"]) == ("人力资源部（服务监督）", ["网点负责人"])
+    assert ticket["copied"] == ["网点负责人"]
 
 
 async def test_a_sealed_repeat_that_is_taken_out_stays_sealed(bridge: Bridge) -> None:

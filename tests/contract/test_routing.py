@@ -2,6 +2,7 @@
 
 import shutil
 from datetime import date
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -55,7 +56,12 @@ _ALL = routing(
         ({"cause": "C9"}, ["new"]),
         ({"cause": "C2", "secondary": "C8c"}, ["sealed cause", "cause"]),
         ({"nature": "建议", "cause": "C2", "detail": "C8c"}, ["sealed cause", "nature", "cause"]),
-        ({"cause": "C99", "secondary": "C2"}, []),
+        ({"cause": "C9", "secondary": "C2b"}, ["new", "detail", "cause"]),
+        ({"cause": "C9", "secondary": "C2b", "branch": "B1"}, ["new", "detail", "cause at B1", "cause"]),
+        ({"cause": "C9", "secondary": "C2b", "level": 3}, ["level 3", "new", "detail", "cause"]),
+        ({"cause": "C9", "secondary": "C2a", "branch": "B2"}, ["new", "branch", "cause"]),
+        ({"nature": "建议", "cause": "C9", "secondary": "C2"}, ["nature", "new", "cause"]),
+        ({"cause": "C99", "secondary": "C2"}, ["cause"]),
         ({"cause": "C99"}, []),
     ],
 )
@@ -176,3 +182,44 @@ def test_the_branch_never_handles_complaints_about_its_people(playbook: Playbook
     assert routing.recused_units(Concern(cause="C7", nature="表扬"), _DAY) == ()
     assert routing.recused_units(Concern(cause="C5", secondary="C7a"), _DAY) == ("网点负责人",)
     assert routing.recused_units(Concern(cause="C5"), _DAY) == ()
+
+
+def test_no_two_known_causes_end_at_the_last_resort(playbook: Playbook) -> None:
+    """Every first cause or detail with every second one, at every level, when those stand aside whom the causes concern."""
+    routing, taxonomy = playbook.routing, playbook.taxonomy
+    lost = []
+    for told, second, level in product(sorted(taxonomy.codes), [None, *sorted(taxonomy.codes)], range(5)):
+        cause = taxonomy.cause(told)
+        assert cause is not None
+        detail = told if told != cause.code else None
+        concern = Concern(cause=cause.code, detail=detail, secondary=second, level=level)
+        found = routing.route(concern, _DAY, set(routing.recused_units(concern, _DAY)))
+        if found is None:
+            lost.append((told, second, level))
+    # Only 其他 without any other cause is for the last resort to sort out, while nobody is angry.
+    assert sorted(lost, key=str) == sorted(
+        [("C99", other, level) for other in ("C99", None) for level in range(3)], key=str
+    )
+
+
+@pytest.mark.parametrize(
+    ("cause", "second", "level", "handler"),
+    [
+        ("C5", "C7a", 1, "人力资源部（服务监督）"),
+        ("C7", "C5a", 1, "人力资源部（服务监督）"),
+        ("C5", "C8c", 1, "内控合规部（纪检）"),
+        ("C5", "C1", 1, "网点负责人"),
+        ("C1", "C7a", 1, "运营部"),
+        ("C99", "C11a", 0, "反欺诈中心"),
+        ("C5", "C7a", 3, "消费者权益保护部"),
+        ("C5", "C7a", 4, "应急领导小组"),
+    ],
+)
+def test_who_leads_where_two_causes_were_told(
+    playbook: Playbook, cause: str, second: str, level: int, handler: str
+) -> None:
+    """domain.md 6.6; where the branch must not handle its own people's conduct, whoever handles conduct leads."""
+    concern = Concern(cause=cause, secondary=second, level=level)
+    found = playbook.routing.route(concern, _DAY, set(playbook.routing.recused_units(concern, _DAY)))
+    assert found is not None
+    assert found.handler == handler
