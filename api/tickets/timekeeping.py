@@ -5,6 +5,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from time import monotonic
 from typing import Any
 
 from sqlalchemy import Connection
@@ -18,6 +19,8 @@ from api.tickets.sla import repository as sla
 from contract.playbook import Playbook
 from contract.sla import Sla
 
+_AFTER_FAILURE = 600.0  # seconds
+
 
 @dataclass(slots=True)
 class Timekeeper:
@@ -27,6 +30,7 @@ class Timekeeper:
     calendar: WorkCalendar
     version: int = 0
     _policies: dict[int, Sla] = field(default_factory=dict)
+    _put_off: dict[str, float] = field(default_factory=dict)
 
     def register(self, connection: Connection, now: datetime) -> None:
         """Stores the policy of this playbook, if it is a new one. What is stored never changes."""
@@ -78,6 +82,17 @@ class Timekeeper:
             "next_check_at": next_check(clocks, told),
             "calendar_version": self.calendar.version,
         }
+
+    def put_off(self, ticket_no: str) -> None:
+        """What could not be computed is not tried again at every look; a wall clock that jumps makes this no longer."""
+        self._put_off[ticket_no] = monotonic() + _AFTER_FAILURE
+
+    def is_put_off(self, ticket_no: str) -> bool:
+        until = self._put_off.get(ticket_no)
+        if until is not None and until <= monotonic():
+            del self._put_off[ticket_no]
+            return False
+        return until is not None
 
     def _policy(self, connection: Connection, version: int) -> Sla:
         """Of another process, too: one that was started with a newer file."""

@@ -86,7 +86,7 @@ async def count_overdue(tickets: Tickets) -> None:
 
 async def _each(tickets: Tickets, page: Iterable[AnyRow], work: Work) -> int:
     """One transaction for each ticket; how many were done. One that cannot be done does not hold up the others."""
-    numbers, done = [row.ticket_no for row in page], 0
+    numbers, done = [row.ticket_no for row in page if not tickets.time.is_put_off(row.ticket_no)], 0
     for start in range(0, len(numbers), _AT_ONCE):
         some = numbers[start : start + _AT_ONCE]
         results = await asyncio.gather(*(_one(tickets, number, work) for number in some))
@@ -101,8 +101,7 @@ async def _one(tickets: Tickets, ticket_no: str, work: Work) -> bool:
         raise  # the database is away, for all of them
     except Exception as error:  # noqa: BLE001 - one broken ticket must not keep the others from being told of
         logger.error("clock_failed", ticket_no=ticket_no, **describe(error))
-        now = tickets.ctx.clock.now()
-        await tickets.ctx.db.write(lambda connection: sla.look_later(connection, ticket_no, now))
+        tickets.time.put_off(ticket_no)
         return False
 
 

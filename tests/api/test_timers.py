@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+import time
 from dataclasses import replace
 from typing import Any
 
@@ -11,7 +12,7 @@ from sqlalchemy.exc import DBAPIError
 
 from api.core.jobs import Jobs
 from api.core.security import Role
-from api.tickets import repository
+from api.tickets import repository, timekeeping
 from api.tickets.calendar import WorkCalendar
 from api.tickets.timekeeping import Timekeeper
 from api.tickets.timers import look, recount
@@ -197,6 +198,32 @@ async def test_one_broken_ticket_holds_up_nobody(bridge: Bridge) -> None:
     await looked(bridge)
     assert (await told(bridge, broken), await told(bridge, whole)) == ([], STAGES)
     await looked(bridge)
+
+
+@pytest.mark.parametrize("ahead", [0, 8])
+async def test_what_could_not_be_counted_is_tried_again_soon_whatever_the_clock_said(
+    bridge: Bridge, monkeypatch: pytest.MonkeyPatch, ahead: int
+) -> None:
+    """Not at every look, and not only when a clock that was hours ahead would have come so far by itself."""
+    number = await filed(bridge)
+    ((version,),) = await rows(bridge, "SELECT policy_version FROM tickets")
+    await policed(bridge, 99)
+    later(bridge, days=40, hours=ahead)
+    await looked(bridge)
+    later(bridge, hours=-ahead)
+    await policed(bridge, version)
+    await looked(bridge)
+    assert await told(bridge, number) == []
+    later(bridge, minutes=11)
+    passed = time.monotonic() + 601
+    monkeypatch.setattr(timekeeping, "monotonic", lambda: passed)
+    await looked(bridge)
+    assert await told(bridge, number) == STAGES
+
+
+async def policed(bridge: Bridge, version: int) -> None:
+    statement = text("UPDATE tickets SET policy_version = :version").bindparams(version=version)
+    await bridge.app.state.context.db.write(lambda connection: connection.execute(statement))
 
 
 async def test_the_detail_shows_what_was_told(bridge: Bridge) -> None:

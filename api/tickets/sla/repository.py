@@ -1,10 +1,10 @@
 """SQL of policies and of what was told; each function runs inside its caller's transaction."""
 
 from collections.abc import Iterable
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, and_, func, insert, or_, select, text, tuple_, update
+from sqlalchemy import Connection, and_, func, insert, or_, select, text, tuple_
 from sqlalchemy.dialects import postgresql, sqlite
 
 from api.core.models import AnyRow, counters
@@ -15,7 +15,6 @@ from api.tickets.sla.models import sla_events, sla_policies
 
 PAGE = 100
 _IN_FORCE = "sla_policy"
-_AFTER_FAILURE = timedelta(minutes=10)
 
 _t, _e, _p = tickets.c, sla_events.c, sla_policies.c
 
@@ -77,11 +76,6 @@ def counted_otherwise(connection: Connection, calendar_version: str, after: int)
     other = or_(_t.calendar_version.is_(None), _t.calendar_version != calendar_version)
     statement = select(_t.id, _t.ticket_no).where(_t.state.in_(RUNNING_STATES), other, _t.id > after)
     return list(connection.execute(statement.order_by(_t.id).limit(PAGE)))
-
-
-def look_later(connection: Connection, ticket_no: str, now: datetime) -> None:
-    """What could not be computed must not be tried again at every look."""
-    connection.execute(update(tickets).where(_t.ticket_no == ticket_no).values(next_check_at=now + _AFTER_FAILURE))
 
 
 def overdue(connection: Connection, now: datetime) -> dict[str, int]:
