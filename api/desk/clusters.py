@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import Connection
 
 from api.core.bus import Event
-from api.core.clock import BEIJING
+from api.core.clock import BEIJING, SKEW
 from api.core.context import Context
 from api.core.logging import get_logger
 from api.desk import directory
@@ -44,12 +44,17 @@ class ClusterWatch:
             self._skipped += 1
             return
         now = self._ctx.clock.now()
-        if await self._ctx.db.read(lambda connection: bool(self._due(connection, now))):
+        if await self._ctx.db.read(lambda connection: self._has_work(connection, now)):
             opened = await self._ctx.db.write(lambda connection: self._look(connection, now))
             for incident_no in opened:
                 logger.warning("cluster", incident_no=incident_no)
             self._ctx.bus.publish("desk", Event())
         self._seen, self._skipped = newest, 0
+
+    def _has_work(self, connection: Connection, now: datetime) -> bool:
+        return bool(
+            directory.opened_ahead(connection, now) or self._due(connection, now) or self._unheard(connection, now)
+        )
 
     def _due(self, connection: Connection, now: datetime) -> list[tuple[Cluster, str | None]]:
         """Clusters that alarm, and what belongs to an open one, whose number stands with it.
@@ -65,8 +70,8 @@ class ClusterWatch:
             is_open = before is not None and _goes_on(connection, group, before, now)
             if (group.loose == 0) if is_open else (group.customers < group.least):
                 continue
-            since = group.since(now, before.opened_at if before else None)
-            rows = repository.tickets_of(connection, group, since, ours, loose=is_open)
+            window = group.since(now, before.opened_at if before else None), now
+            rows = repository.tickets_of(connection, group, window, ours, loose=is_open)
             cluster = Cluster(group, tuple(rows))
             if rows if is_open else cluster.alarms:
                 due.append((cluster, before.incident_no if before and is_open else None))
@@ -75,9 +80,8 @@ class ClusterWatch:
     def _look(self, connection: Connection, now: datetime) -> list[str]:
         """The numbers of what was opened."""
         directory.next_version(connection)  # whoever looked at the same moment waits here, and then finds it done
+        directory.set_right(connection, now)
         opened: list[str] = []
-        known = directory.clusters(connection, now, now).values()
-        undecided = {one.incident_no: one for one in known if one.undecided}
         for cluster, number in self._due(connection, now):
             if number is None:
                 incident = self._draft(connection, cluster, now)
@@ -85,10 +89,30 @@ class ClusterWatch:
                 self._page(connection, incident, now)
                 number = incident.incident_no
                 opened.append(number)
-                repository.join_incident(connection, cluster.rows, number, now)
-            elif repository.join_incident(connection, cluster.rows, number, now) and number in undecided:
-                self._page_again(connection, cluster.group, undecided[number], now)
+            repository.join_incident(connection, cluster.rows, number, now)
+        for number, period in self._unheard(connection, now):
+            self._page_again(connection, number, period, now)
         return opened
+
+    def _unheard(self, connection: Connection, now: datetime) -> list[tuple[str, int]]:
+        """Drafts that nobody decides on and whose page of this period is still to come.
+
+        Periods count from the opening, so that there is one page in each however many look; one that was acknowledged gives its
+        reader a whole period.
+        """
+        hours = self._playbook.sla.threshold("cluster_page_again", now.date())
+        if not hours:
+            return []
+        found, length = [], timedelta(hours=hours)
+        for draft in directory.clusters(connection, now, now).values():
+            number, period = draft.incident_no, (now - draft.opened_at) // length
+            if not draft.undecided or period < 1 or notices.find(connection, _page_key(number, period)):
+                continue
+            last = notices.find(connection, _page_key(number, period - 1))
+            seen_at = last.acknowledged_at if last else None
+            if seen_at is None or not now - length < seen_at <= now + SKEW:
+                found.append((number, period))
+        return found
 
     def _draft(self, connection: Connection, cluster: Cluster, now: datetime) -> Incident:
         what, group = self._about(connection, cluster), cluster.group
@@ -114,15 +138,14 @@ class ClusterWatch:
     def _page(self, connection: Connection, incident: Incident, now: datetime) -> None:
         number = incident.incident_no
         text = f"{incident.message}已登记待确认事件 {number}，请尽快核实：确认、修改或作废。"
-        self._tell(connection, number, text, f"cluster:{number}", now)
+        self._tell(connection, number, text, _page_key(number, 0), now)
 
-    def _page_again(self, connection: Connection, group: Group, draft: directory.KnownCluster, now: datetime) -> None:
-        """More come and nobody has decided: once in each window after the one in which the draft was opened."""
-        number, window = draft.incident_no, (now - draft.opened_at) // timedelta(hours=group.hours)
-        if window > 0:
-            count = repository.linked_to(connection, number)
-            text = f"待确认事件 {number} 还没有人确认或作废，同类投诉仍在增加，已有 {count} 张工单；请尽快核实。"
-            self._tell(connection, number, text, f"cluster:{number}:{window}", now)
+    def _page_again(self, connection: Connection, number: str, period: int, now: datetime) -> None:
+        """In place of the page before, so that one draft is one line of the list."""
+        count = repository.linked_to(connection, number)
+        text = f"待确认事件 {number} 还没有人确认或作废，已有 {count} 张工单；请尽快核实。"
+        notices.replaced(connection, "cluster", number, now)
+        self._tell(connection, number, text, _page_key(number, period), now)
 
     def _tell(self, connection: Connection, number: str, text: str, key: str, now: datetime) -> None:
         notices.add(
@@ -137,18 +160,23 @@ class ClusterWatch:
         )
 
 
+def _page_key(number: str, period: int) -> str:
+    return f"cluster:{number}:{period}" if period else f"cluster:{number}"
+
+
 def _goes_on(connection: Connection, group: Group, before: directory.KnownCluster, now: datetime) -> bool:
     """Whether more of the same belongs to it: nobody may ever end an incident, and what comes after a quiet window is news."""
-    return before.runs and repository.grew(connection, before.incident_no, now - timedelta(hours=group.hours))
+    window = now - timedelta(hours=group.hours), now
+    return before.runs and repository.grew(connection, before.incident_no, window)
 
 
 def _groups(connection: Connection, limits: Limits, now: datetime, ours: list[str]) -> Iterator[Group]:
     if limits.branch_count:
-        since = now - timedelta(hours=limits.branch_hours)
-        yield from branch_groups(repository.by_branch(connection, since, ours), limits)
+        window = now - timedelta(hours=limits.branch_hours), now
+        yield from branch_groups(repository.by_branch(connection, window, ours), limits)
     if limits.product_count:
-        since = now - timedelta(hours=limits.product_hours)
-        yield from product_groups(repository.by_product(connection, since, ours), limits)
+        window = now - timedelta(hours=limits.product_hours), now
+        yield from product_groups(repository.by_product(connection, window, ours), limits)
 
 
 def _to_the_second(moment: datetime) -> datetime:

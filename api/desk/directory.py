@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, func, insert, or_, select, update
 
 from api.core import audit
+from api.core.clock import SKEW
 from api.core.errors import ApiError
 from api.core.models import AnyRow, counters
 from api.desk.models import branches, incidents
@@ -166,6 +167,20 @@ def clusters(connection: Connection, now: datetime, since: datetime) -> dict[str
         )
         for row in rows
     }
+
+
+def opened_ahead(connection: Connection, now: datetime) -> bool:
+    """Whether a cluster's incident was opened by a clock that was ahead."""
+    return connection.execute(select(_i.incident_no).where(*_ahead(now)).limit(1)).one_or_none() is not None
+
+
+def set_right(connection: Connection, now: datetime) -> None:
+    """Such an incident would silence what comes until its own time: it was opened now at the latest."""
+    connection.execute(update(incidents).where(*_ahead(now)).values(created_at=now))
+
+
+def _ahead(now: datetime) -> tuple[ColumnElement[bool], ...]:
+    return _i.cluster.is_not(None), _i.created_at > now + SKEW
 
 
 def find_incident(connection: Connection, incident_no: str) -> Incident | None:

@@ -41,8 +41,16 @@ async def incidents(bridge: Bridge) -> list[dict[str, Any]]:
     return list(answer.json()["incidents"])
 
 
-async def pages(bridge: Bridge) -> list[dict[str, Any]]:
-    return list((await bridge.http.get("/v1/notices", headers=bridge.key())).json()["notices"])
+async def looks(bridge: Bridge) -> None:
+    """As often as a process looks within a minute and a half."""
+    watch = ClusterWatch(bridge.app.state.context, bridge.app.state.playbook)
+    for _ in range(6):
+        await watch()
+
+
+async def pages(bridge: Bridge, *, open: bool = True) -> list[dict[str, Any]]:
+    answer = await bridge.http.get("/v1/notices", params={"open": open}, headers=bridge.key())
+    return list(answer.json()["notices"])
 
 
 async def decide(bridge: Bridge, number: str, how: str, role: str = "supervisor") -> Any:
@@ -170,7 +178,7 @@ async def test_an_incident_that_nobody_ended_silences_no_later_wave(bridge: Brid
 
 
 @pytest.mark.parametrize("decided", [False, True])
-async def test_a_draft_that_nobody_decides_on_is_paged_once_in_each_window(bridge: Bridge, decided: bool) -> None:
+async def test_a_draft_that_nobody_decides_on_is_paged_once_in_each_period(bridge: Bridge, decided: bool) -> None:
     await complain(bridge, 3)
     await look(bridge)
     (incident,) = await incidents(bridge)
@@ -181,9 +189,83 @@ async def test_a_draft_that_nobody_decides_on_is_paged_once_in_each_window(bridg
         await complain(bridge, 1, first=10 + number)
         await look(bridge)
     assert len(await incidents(bridge)) == 1
-    texts = [page["text"] for page in await pages(bridge)]
-    assert len(texts) == (1 if decided else 3)
-    assert decided or "9 张工单" in texts[0] or "8 张工单" in texts[0]
+    texts = [page["text"] for page in await pages(bridge, open=False)]
+    assert len(texts) == (1 if decided else 2)
+    assert decided or "8 张工单" in texts[0]
+
+
+async def test_a_quiet_draft_is_paged_again_while_nobody_decides(bridge: Bridge) -> None:
+    """Every two hours (sla.yml), and only the newest page is open: however long nobody looks, the list does not fill up."""
+    await complain(bridge, 3)
+    await look(bridge)
+    (incident,) = await incidents(bridge)
+    for _ in range(25):
+        later(bridge, minutes=30)
+        await looks(bridge)
+    assert len(await pages(bridge, open=False)) == 1 + 6
+    (page,) = await pages(bridge)
+    assert (page["level"], page["incident_no"]) == (4, incident["incident_no"])
+    assert "还没有人确认或作废" in page["text"]
+    assert (await decide(bridge, incident["incident_no"], "confirm")).status_code == 200
+    later(bridge, hours=9)
+    await looks(bridge)
+    assert len(await pages(bridge, open=False)) == 1 + 6
+
+
+async def test_who_has_seen_the_page_is_left_alone_for_as_long(bridge: Bridge) -> None:
+    await complain(bridge, 3)
+    await look(bridge)
+    counts = []
+    later(bridge, minutes=110)
+    (page,) = await pages(bridge)
+    await bridge.http.post(f"/v1/notices/{page['id']}/acknowledge", headers=bridge.key())
+    for minutes in (20, 80, 30, 30):
+        later(bridge, minutes=minutes)
+        await looks(bridge)
+        counts.append(len(await pages(bridge, open=False)))
+    assert counts == [1, 1, 2, 2]
+
+
+# A clock that was hours ahead
+
+
+async def test_a_draft_that_was_opened_by_a_clock_ahead_is_paged_again_as_any_other(bridge: Bridge) -> None:
+    later(bridge, hours=8)
+    await complain(bridge, 3)
+    await look(bridge)
+    later(bridge, hours=-8)
+    await looks(bridge)
+    assert len(await pages(bridge, open=False)) == 1
+    later(bridge, hours=2)
+    await looks(bridge)
+    assert len(await pages(bridge, open=False)) == 2
+
+
+@pytest.mark.parametrize("how", ["dismiss", "confirm"])
+async def test_what_a_clock_ahead_has_opened_silences_nothing_once_it_is_right(bridge: Bridge, how: str) -> None:
+    later(bridge, hours=8)
+    await complain(bridge, 3)
+    await look(bridge)
+    (first,) = await incidents(bridge)
+    assert (await decide(bridge, first["incident_no"], how)).status_code == 200
+    later(bridge, hours=-8)
+    await looks(bridge)
+    assert len(await incidents(bridge)) == 1, "decided is decided"
+    later(bridge, minutes=90)
+    await complain(bridge, 3, first=10)
+    for _ in range(2):
+        await looks(bridge)
+    assert (len(await incidents(bridge)), len(await pages(bridge, open=False))) == (2, 2)
+
+
+async def test_complaints_on_both_sides_of_the_moment_at_which_it_is_set_right_are_one_cluster(bridge: Bridge) -> None:
+    later(bridge, hours=8)
+    await complain(bridge, 2)
+    later(bridge, hours=-8)
+    await complain(bridge, 1, first=2)
+    for _ in range(2):
+        await looks(bridge)
+    assert len(await incidents(bridge)) == 1
 
 
 async def test_a_sealed_one_joins_nothing(bridge: Bridge) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, case, func, or_, select
 
+from api.core.clock import SKEW
 from api.core.models import AnyRow
 from api.core.security import SYSTEM
 from api.tickets import repository
@@ -19,26 +20,26 @@ _NO_MATTER = (State.WITHDRAWN, State.MERGED, State.REJECTED_NOT_COMPLAINT)
 
 _t = tickets.c
 
-
+Window = tuple[datetime, datetime]  # from (exclusive) until now
 _CUSTOMER = func.coalesce(_t.phone_index, _t.conversation_id, _t.ticket_no)
 
 
-def by_branch(connection: Connection, since: datetime, ours: Iterable[str]) -> list[AnyRow]:
+def by_branch(connection: Connection, window: Window, ours: Iterable[str]) -> list[AnyRow]:
     """How many customers and loose tickets each branch has of each cause."""
     named = (_t.branch != "", _t.cause_l1 != UNKNOWN)
-    return _counted(connection, (_t.branch, _t.cause_l1), *named, *_counting(since, ours))
+    return _counted(connection, (_t.branch, _t.cause_l1), *named, *_counting(window, ours))
 
 
-def by_product(connection: Connection, since: datetime, ours: Iterable[str]) -> list[AnyRow]:
+def by_product(connection: Connection, window: Window, ours: Iterable[str]) -> list[AnyRow]:
     """The same of each product, as it was written."""
-    return _counted(connection, (_t.product,), _t.product != "", *_counting(since, ours))
+    return _counted(connection, (_t.product,), _t.product != "", *_counting(window, ours))
 
 
 def tickets_of(
-    connection: Connection, group: Group, since: datetime, ours: Iterable[str], *, loose: bool
+    connection: Connection, group: Group, window: Window, ours: Iterable[str], *, loose: bool
 ) -> list[AnyRow]:
     """In the order of filing; `loose`: only those that belong to no incident."""
-    mine = [*_counting(since, () if loose else ours)]
+    mine = [*_counting(window, () if loose else ours)]
     mine += (
         [_t.product.in_(group.products)] if group.products else [_t.branch == group.branch, _t.cause_l1 == group.cause]
     )
@@ -54,12 +55,14 @@ def _counted(
     return list(connection.execute(select(*by, customers, loose).where(*conditions).group_by(*by)))
 
 
-def _counting(since: datetime, ours: Iterable[str]) -> tuple[ColumnElement[bool], ...]:
-    """Complaints since then. A sealed one never counts: others would read of it; nor does one of an incident that is not
-    among `ours`, for what a supervisor announced needs no second one.
+def _counting(window: Window, ours: Iterable[str]) -> tuple[ColumnElement[bool], ...]:
+    """Complaints of that time. A sealed one never counts: others would read of it; nor does one of an incident that is not
+    among `ours`, for what a supervisor announced needs no second one. What a clock that was ahead has filed counts until it
+    belongs to an incident.
     """
     return (
-        _t.created_at > since,
+        _t.created_at > window[0],
+        or_(_t.created_at <= window[1] + SKEW, _t.incident_id.is_(None)),
         _t.nature == Nature.COMPLAINT,
         _t.restricted.is_(False),
         _t.state.not_in(_NO_MATTER),
@@ -67,10 +70,12 @@ def _counting(since: datetime, ours: Iterable[str]) -> tuple[ColumnElement[bool]
     )
 
 
-def grew(connection: Connection, incident_no: str, since: datetime) -> bool:
-    """Whether a ticket of an incident was filed since then."""
-    mine = select(_t.id).where(_t.created_at > since, _t.incident_id == incident_no).limit(1)
-    return connection.execute(mine).one_or_none() is not None
+def grew(connection: Connection, incident_no: str, window: Window) -> bool:
+    """Whether a ticket of an incident was filed in that time."""
+    then = (_t.created_at > window[0], _t.created_at <= window[1] + SKEW)
+    return (
+        connection.execute(select(_t.id).where(*then, _t.incident_id == incident_no).limit(1)).one_or_none() is not None
+    )
 
 
 def newest(connection: Connection) -> int:

@@ -7,7 +7,7 @@ from sqlalchemy import ColumnElement, Connection, Select, and_, func, not_, or_,
 from sqlalchemy.dialects import postgresql, sqlite
 
 from api.core.models import AnyRow
-from api.core.security import Principal, Role
+from api.core.security import SYSTEM, Principal, Role
 from api.tickets.models import tickets
 from api.tickets.notices.models import notices
 from api.tickets.repository import is_about
@@ -41,6 +41,16 @@ def add(
     make = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
     added = make(notices).values(values).on_conflict_do_nothing(index_elements=[_n.unique_key]).returning(_n.id)
     return connection.execute(added).one_or_none() is not None
+
+
+def find(connection: Connection, unique_key: str) -> AnyRow | None:
+    return connection.execute(select(notices).where(_n.unique_key == unique_key)).one_or_none()
+
+
+def replaced(connection: Connection, kind: str, incident_no: str, now: datetime) -> None:
+    """A newer one of this kind says the same of an incident: nobody has to look at the older ones any more."""
+    older = (_n.kind == kind, _n.incident_no == incident_no, _n.acknowledged_at.is_(None))
+    connection.execute(update(notices).where(*older).values(acknowledged_at=now, acknowledged_by=SYSTEM.id))
 
 
 def visible_to(principal: Principal) -> ColumnElement[bool]:
