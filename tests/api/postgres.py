@@ -1,4 +1,4 @@
-"""A PostgreSQL server of its own in a temporary directory; it refuses to run as root, so root hands it to `postgres`."""
+"""A PostgreSQL server of its own, mostly in a temporary directory; it refuses to run as root, so root hands it to `postgres`."""
 
 import os
 import shutil
@@ -35,7 +35,8 @@ class PostgresServer:
         self._options += "".join(f" -c {setting}" for setting in settings)
         if os.geteuid() == 0:
             shutil.chown(directory, "postgres", "postgres")
-        _run("initdb", "-D", str(self._data), "-U", "tingsu", "-A", "trust", "-E", "UTF8", "--locale=C", "-N")
+        if not self._data.exists():
+            _run("initdb", "-D", str(self._data), "-U", "tingsu", "-A", "trust", "-E", "UTF8", "--locale=C", "-N")
 
     @property
     def alive(self) -> bool:
@@ -49,24 +50,28 @@ class PostgresServer:
         place = ("-D", str(self._data), "-l", str(self._log))
         _run("pg_ctl", *place, "-w", "-t", "60", "-o", self._options, "start")
 
-    def stop(self) -> None:
-        """As a crash: nothing is written out, and the next start recovers."""
-        _run("pg_ctl", "-D", str(self._data), "-m", "immediate", "stop")
+    def stop(self, mode: str = "immediate") -> None:
+        """As a crash, unless told otherwise: nothing is written out, and the next start recovers."""
+        _run("pg_ctl", "-D", str(self._data), "-m", mode, "stop")
 
 
 @contextmanager
-def postgres(*settings: str, durable: bool = False) -> Iterator[str]:
-    """Yields the server's address without a database name; without fsync: it lives as long as the tests."""
-    directory = Path(tempfile.mkdtemp(prefix="tingsu-postgres-"))
+def postgres(*settings: str, durable: bool = False, keep: Path | None = None) -> Iterator[str]:
+    """Yields the server's address without a database name; without fsync: it lives as long as the tests. `keep` is a
+    directory that stays, with what an earlier run has left there.
+    """
+    directory = keep or Path(tempfile.mkdtemp(prefix="tingsu-postgres-"))
+    directory.mkdir(parents=True, exist_ok=True)
     try:
         server = PostgresServer(directory, *settings, durable=durable)
         server.start()
         try:
             yield server.url
         finally:
-            server.stop()
+            server.stop("fast" if keep else "immediate")
     finally:
-        shutil.rmtree(directory, ignore_errors=True)
+        if keep is None:
+            shutil.rmtree(directory, ignore_errors=True)
 
 
 def _run(program: str, *arguments: str) -> None:
