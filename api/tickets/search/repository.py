@@ -25,7 +25,7 @@ from sqlalchemy import (
 from api.core.crypto import cipher_of
 from api.tickets.models import ticket_events, tickets
 from api.tickets.search.models import search_tokens
-from api.tickets.search.words import Wanted, grams_of, hashed, normalised
+from api.tickets.search.words import Wanted, grams_of, hashed
 
 # Columns of a ticket, and keys of its entries' data, that hold what people look for.
 COLUMNS = (
@@ -128,12 +128,12 @@ def narrowed(connection: Connection, statement: Select[Any], wanted: Wanted, bef
 def confirmed(connection: Connection, ids: Iterable[int], wanted: Wanted) -> set[int]:
     """Those of `ids` in whose texts the terms really stand; threads are read only where the ticket itself is not enough."""
     rows = connection.execute(_SOURCES.where(_t.id.in_(list(ids)))).all()
-    texts = {row.number: [normalised(one) for one in texts_of(row._asdict())] for row in rows}
+    texts = {row.number: list(texts_of(row._asdict())) for row in rows}
     found = {row.number for row in rows if wanted.is_in(texts[row.number])}
     open_ones = [number for number in texts if number not in found]
     entries = select(ticket_events.c.ticket_no, ticket_events.c.data).where(ticket_events.c.ticket_no.in_(open_ones))
     for entry in connection.execute(entries) if open_ones else ():
-        texts[entry.ticket_no] += [normalised(one) for one in texts_told(entry.data)]
+        texts[entry.ticket_no] += texts_told(entry.data)
     found |= {number for number in open_ones if wanted.is_in(texts[number])}
     return {row.id for row in rows if row.number in found}
 

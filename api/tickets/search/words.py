@@ -11,7 +11,6 @@ import unicodedata
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
 
 import opencc
 
@@ -19,6 +18,8 @@ from api.core.errors import InvalidError
 
 _LONGEST_BEGINNING = 12
 _ENDINGS = (4, 5, 6)
+# Characters that may be traditional ones.
+_HAN = (range(0x3000, 0xD800), range(0xF900, 0x10000), range(0x20000, 0x33480))
 _INVISIBLE = re.compile("[\u00ad\u200b-\u200f\u202a-\u202e\u2060\ufe0e\ufe0f\ufeff]")
 _RUN = re.compile(r"(?P<code>[a-z0-9]+)|(?P<script>[^\W_a-z0-9]+)")
 _BLANKS = re.compile(r"\s+")
@@ -39,15 +40,17 @@ class Wanted:
     grams: frozenset[str]
 
     def is_in(self, texts: Iterable[str]) -> bool:
-        """`texts` are normalised."""
-        found = list(texts)
-        return all(any(term in text for text in found) for term in self.terms)
+        """Most terms stand in the `texts` as they are asked for; only where one does not, the texts are normalised."""
+        told = list(texts)
+        missing = [term for term in self.terms if not any(term in text for text in told)]
+        plain = [normalised(text) for text in told] if missing else []
+        return all(any(term in text for text in plain) for term in missing)
 
 
 def normalised(text: str) -> str:
     """Simplified, half-width, lower case, no invisible characters, single blanks, none between Chinese characters."""
     plain = unicodedata.normalize("NFKC", _INVISIBLE.sub("", text)).casefold()
-    plain = "".join(map(_simplified, plain)) if not plain.isascii() else plain
+    plain = plain if plain.isascii() else _simplified(plain)
     return _BLANK_IN_CHINESE.sub("", _BLANKS.sub(" ", plain)).strip()
 
 
@@ -94,15 +97,20 @@ def _pairs(text: str) -> Iterator[str]:
     return (text[at : at + 2] for at in range(len(text) - 1))
 
 
-@lru_cache(maxsize=1)
-def _simplifier() -> Any:
-    return opencc.OpenCC("t2s")
-
-
-@lru_cache(maxsize=30_000)
-def _simplified(char: str) -> str:
+def _simplified(text: str) -> str:
     """Character by character: what a word's neighbours are must not matter to how it is found."""
-    return str(_simplifier().convert(char)) if char > "\u2fff" else char
+    pattern, simple = _traditional()
+    return pattern.sub(lambda found: simple.get(found[0], found[0]), text)
+
+
+@lru_cache(maxsize=1)
+def _traditional() -> tuple[re.Pattern[str], dict[str, str]]:
+    """Finds what may have to be replaced, and by what. A class of characters is only quick below U+10000."""
+    chars = [chr(code) for block in _HAN for code in block]
+    simple = opencc.OpenCC("t2s").convert("\n".join(chars)).split("\n")
+    changed = {one: other for one, other in zip(chars, simple, strict=True) if one != other}
+    common = "".join(char for char in changed if char < "\U00010000")
+    return re.compile(f"[{common}]|[\U00010000-\U0010ffff]"), changed
 
 
 @lru_cache(maxsize=200_000)
