@@ -249,5 +249,5 @@ def _detail(
     files = [staff_item(one) for one in evidence.of_ticket(connection, row.ticket_no)]
     related = [views.link_item(link, taxonomy) for link in links.links_of(connection, row.ticket_no, principal)]
     consents = consent.shown(connection, row)
-    merged = [views.merged_item(one) for one in repository.merged_into(connection, row.ticket_no, principal)]
+    merged = [views.merged_item(one) for one in links.merged_into(connection, row.ticket_no, principal)]
     return {**shown, "consents": consents, "attachments": files, "related": related, "merged_from": merged}

@@ -128,7 +128,7 @@ def _target(step: Step) -> AnyRow:
         raise MergeRefusedError("要并入的工单已经答复或结束，请选一张办理中的工单，否则这张工单没有人答复。")
     if into.restricted != ticket.restricted:
         raise EventInvalidError("保密的工单不能和不保密的合并：那样会让不该知道的人知道。")
-    if repository.merged_into(step.connection, ticket.ticket_no):
+    if links.merged_into(step.connection, ticket.ticket_no):
         raise MergeRefusedError("这张工单里已经并入了其他工单，请先拆出，或者把对方并入这一张。")
     return into
 

@@ -152,15 +152,6 @@ def lock(connection: Connection, numbers: Iterable[str]) -> None:
         connection.execute(wanted.with_for_update()).all()
 
 
-def merged_into(connection: Connection, ticket_no: str, by: Principal | None = None) -> list[AnyRow]:
-    """What was merged into a ticket (and this caller may see), in the order of receipt."""
-    shown = [_t[name] for name in ("ticket_no", "created_at", "nature", "summary", "level_peak", "version")]
-    mine = [_t.parent_ticket == ticket_no, _t.state == State.MERGED]
-    if by is not None:
-        mine.append(visible_to(by))
-    return list(connection.execute(select(*shown).where(*mine).order_by(_t.id)))
-
-
 def newest_of(connection: Connection, conversation_id: str) -> str | None:
     """The number of the ticket that was filed last from a conversation."""
     mine = select(_t.ticket_no).where(_t.conversation_id == conversation_id).order_by(_t.id.desc()).limit(1)

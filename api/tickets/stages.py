@@ -7,6 +7,7 @@ from api.tickets import merging, repository
 from api.tickets.access import same_customer
 from api.tickets.errors import EventInvalidError
 from api.tickets.lifecycle import EventType, PromiseKind
+from api.tickets.links import repository as links
 from api.tickets.step import Effect, Step, needed_reason, revived
 from contract.ticket import Nature
 
@@ -63,7 +64,7 @@ def _reopen(step: Step) -> Effect:
 def _withdraw(step: Step) -> Effect:
     """The procedure ends the day the withdrawal is received (3号令第十五条); what other customers said goes on by itself."""
     connection, ticket, count = step.connection, step.ticket, step.ticket.repeat_count
-    for row in repository.merged_into(connection, ticket.ticket_no):
+    for row in links.merged_into(connection, ticket.ticket_no):
         child = step.tickets.existing(connection, row.ticket_no)
         if same_customer(child, step.heard or ticket):
             continue

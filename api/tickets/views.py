@@ -142,8 +142,7 @@ def link_item(link: AnyRow, taxonomy: Taxonomy) -> dict[str, Any]:
 
 def merged_item(row: AnyRow) -> dict[str, Any]:
     """A ticket that was merged into this one; its whole thread stands at its own address."""
-    shown = {name: getattr(row, name) for name in ("ticket_no", "created_at", "nature", "summary", "level_peak")}
-    return wire({**shown, "entries": row.version})
+    return wire(row._asdict())
 
 
 def filed(row: AnyRow, *, merged: bool, told: dict[str, Any], now: datetime) -> dict[str, Any]:

@@ -28,6 +28,8 @@ from tests.api.conftest import Bridge, Start
 from tests.api.stores import Store, empty_postgres_database
 from tests.api.test_handoff_pull import pulled
 from tests.api.test_search import found
+from tests.api.test_ticket_events import done
+from tests.api.test_tickets import filed, read
 from tests.api.test_webhooks import comment
 
 SEALED = f"evidence/ab/cd/abcd{'0' * 60}"
@@ -292,6 +294,9 @@ async def test_a_database_that_was_taken_back_otherwise_is_set_apart_by_hand(
     bridge: Bridge, start: Start, capsys: Any
 ) -> None:
     number = await some_life(bridge)
+    merged = await filed(bridge, phone="13700000009")
+    await done(bridge, merged, "merge", into=number)
+    length = len((await read(bridge, merged))["events"])
     assert await asyncio.to_thread(renumber.main, [], bridge.settings) == 1
     assert "先停止服务" in capsys.readouterr().err
     await bridge.stop()
@@ -299,6 +304,8 @@ async def test_a_database_that_was_taken_back_otherwise_is_set_apart_by_hand(
     again = await start()
     await comment(again, number, "之后")
     assert int((await pulled(again, 3))["cursor"]) > 1_000_000
+    parent = await read(again, number)
+    assert [one["entries"] for one in parent["merged_from"]] == [length], "what is skipped is no entry"
 
 
 async def numbers(settings: Settings) -> set[str]:

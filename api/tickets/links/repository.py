@@ -25,7 +25,7 @@ from api.core.security import Principal, Role
 from api.tickets import repository
 from api.tickets.lifecycle import OPEN_STATES, State
 from api.tickets.links.models import ticket_links, ticket_talks
-from api.tickets.models import is_one_of, tickets
+from api.tickets.models import is_one_of, ticket_events, tickets
 from api.tickets.repository import is_about, visible_to
 from api.tickets.similarity import Reason
 
@@ -68,6 +68,16 @@ def one_at_a_time(connection: Connection, phones: Sequence[str], conversation_id
         keys.append(int(hashlib.sha256(conversation_id.encode()).hexdigest()[:15], 16))
     for key in sorted(keys):  # in one order, so that nobody waits for somebody who waits
         connection.execute(select(func.pg_advisory_xact_lock(key)))
+
+
+def merged_into(connection: Connection, ticket_no: str, by: Principal | None = None) -> list[AnyRow]:
+    """What was merged into a ticket (and this caller may see), in the order of receipt, with the length of each thread."""
+    length = select(func.count()).where(ticket_events.c.ticket_no == _t.ticket_no).scalar_subquery()
+    shown = (_t.ticket_no, _t.created_at, _t.nature, _t.summary, _t.level_peak, length.label("entries"))
+    mine = [_t.parent_ticket == ticket_no, _t.state == State.MERGED]
+    if by is not None:
+        mine.append(visible_to(by))
+    return list(connection.execute(select(*shown).where(*mine).order_by(_t.id)))
 
 
 def candidates(
