@@ -26,11 +26,7 @@ def open_database(settings: Settings) -> Database:
     It has to be there, with the schema of this version and its own keys: a command makes none of them, since what is asked of
     an empty database or with another key is answered with "nobody". Raises CannotOpenError or WrongKeyError.
     """
-    file = Path(make_url(settings.sql_url).database or "")
-    if settings.sql_url.startswith("sqlite") and not file.exists():
-        raise CannotOpenError(f"没有数据库文件 {file}：请检查 TINGSU_DATA_DIR（或 DATABASE_URL）。什么也没有新建。")
-    refuse_without_key(settings)
-    database = Database(settings.sql_url, Cipher(settings.key_ring))
+    database = _there(settings)
     try:
         database.look(lambda connection: _check(connection, database.cipher))
     except BaseException as error:
@@ -39,6 +35,16 @@ def open_database(settings: Settings) -> Database:
             raise CannotOpenError("连不上数据库：请检查 DATABASE_URL，以及数据库服务是否在运行。") from error
         raise
     return database
+
+
+@contextmanager
+def of_any_schema(settings: Settings) -> Iterator[Database]:
+    """The same for what changes the schema; closed in the end. Raises CannotOpenError."""
+    database = _there(settings)
+    try:
+        yield database
+    finally:
+        database.close_here()
 
 
 @contextmanager
@@ -57,6 +63,14 @@ def refuse_without_key(settings: Settings) -> None:
             f"{settings.data_dir} 里没有密钥文件（pii-key 或 {settings.key_file.name}），也没有设置 TINGSU_PII_KEY："
             "请检查 TINGSU_DATA_DIR，或放回原来的密钥。没有新造密钥。"
         )
+
+
+def _there(settings: Settings) -> Database:
+    file = Path(make_url(settings.sql_url).database or "")
+    if settings.sql_url.startswith("sqlite") and not file.exists():
+        raise CannotOpenError(f"没有数据库文件 {file}：请检查 TINGSU_DATA_DIR（或 DATABASE_URL）。什么也没有新建。")
+    refuse_without_key(settings)
+    return Database(settings.sql_url, Cipher(settings.key_ring))
 
 
 def _check(connection: Connection, cipher: Cipher) -> None:

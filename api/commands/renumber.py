@@ -12,11 +12,10 @@ import sys
 from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
-from api.commands import CannotOpenError, dumps, open_database, refuse_without_key, stopped
+from api.commands import CannotOpenError, of_any_schema, open_database, stopped
 from api.core import audit
 from api.core.clock import Clock
-from api.core.crypto import Cipher, WrongKeyError
-from api.core.db import Database
+from api.core.crypto import WrongKeyError
 from api.core.errors import ApiError
 from api.core.settings import Settings
 from api.migrations.run import LockedError, migrate
@@ -70,14 +69,8 @@ def leave_gap(settings: Settings, reason: str) -> None:
 
 def _upgrade(settings: Settings) -> None:
     """What was made by a version before; the server must not do it, because it would begin to give out numbers."""
-    if settings.sql_url.startswith("sqlite") and not dumps.sqlite_file(settings).exists():
-        raise CannotOpenError(f"没有数据库文件 {dumps.sqlite_file(settings)}：请检查 TINGSU_DATA_DIR。什么也没有新建。")
-    refuse_without_key(settings)
-    database = Database(settings.sql_url, Cipher(settings.key_ring))
-    try:
+    with of_any_schema(settings) as database:
         database.migrate(migrate)
-    finally:
-        database.close_here()
 
 
 if __name__ == "__main__":
