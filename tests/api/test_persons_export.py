@@ -89,6 +89,16 @@ async def test_of_a_shared_phone_it_must_be_said_whose(bridge: Bridge, by: str) 
     assert (await detail(bridge, first)).json()["processing_restricted_at"] is None
 
 
+async def test_a_surname_with_a_title_is_whoever_has_that_surname(bridge: Bridge) -> None:
+    numbers = [
+        (await bridge.file(phone=PHONE, name=name, **told)).json()["ticket_no"]
+        for name, told in (("王小明", {}), ("王先生", {"cause_l1": "C12", "narrative_raw": "催收"}))
+    ]
+    assert [one["ticket_no"] for one in (await exported(bridge, phone=PHONE))["tickets"]] == numbers
+    await bridge.file(phone=PHONE, name="王大明", cause_l1="C9", narrative_raw="理财亏了")
+    assert (await ask(bridge, "exports", phone=PHONE)).json()["error"]["code"] == "several_people"
+
+
 async def test_only_names_tickets_of_the_phone(bridge: Bridge) -> None:
     first, _ = await family(bridge)
     other = (await bridge.file(phone="13800138001")).json()["ticket_no"]

@@ -28,6 +28,7 @@ from api.tickets.privacy.errors import (
     WhoseDataError,
 )
 from api.tickets.privacy.keepers import Subject
+from api.tickets.privacy.names import are_several
 from api.tickets.privacy.retention import Ending
 from api.tickets.privacy.schemas import CONFIRM, DeletionIn, PersonIn
 from api.tickets.recusal import check_keeper
@@ -216,7 +217,7 @@ class Persons:
 def _one_person(tickets: list[AnyRow], only: tuple[str, ...] | None) -> list[AnyRow]:
     """Raises SeveralPeopleError for tickets under different names, unless `only` says which; or NotOfThisPhoneError."""
     if only is None:
-        if len({row.name.strip() for row in tickets if row.name}) > 1:
+        if are_several(row.name for row in tickets if row.name):
             raise SeveralPeopleError([row.ticket_no for row in tickets])
         return tickets
     wanted = {normal_number(number) or number for number in only}
