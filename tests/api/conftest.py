@@ -14,13 +14,14 @@ import httpx
 import httpx._transports.default
 import pytest
 from argon2 import PasswordHasher
+from sqlalchemy import create_engine
 
 from api.app import create_app
 from api.core.protocol import Protocol
 from api.core.settings import Settings
 from api.tickets.handoff.webhooks import sending
 from contract.playbook_loader import load_playbook
-from tests.api import stores
+from tests.api import compiled, stores
 from tests.api.fake_bot import FakeBot, Server, parse_events
 from tests.api.postgres import postgres
 from tests.api.receiver import Receiver
@@ -50,6 +51,7 @@ def quick_start() -> Iterator[None]:
         patch.setattr("api.app.migrate", stores.migrate_what_is_old)
         patch.setattr("api.app.load_playbook", functools.cache(load_playbook))
         patch.setattr(sending, "_trust", functools.cache(sending._trust))
+        patch.setattr("api.core.db.create_engine", compiled.sharing(create_engine))
         patch.setattr(fastapi.routing._EffectiveRouteContext, "from_api_route", _analysed_once())
         patch.setattr("api.core.security._PASSWORDS", PasswordHasher(time_cost=1, memory_cost=64, parallelism=1))
         yield
