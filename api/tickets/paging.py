@@ -8,7 +8,9 @@ from sqlalchemy import Connection
 
 from api.tickets.notices import repository as notices
 from api.tickets.rising import DANGER, Risen
+from contract.routing import Routing
 
+_CHECK = 2
 _ALERT = 3  # 12378, the press, lawyers: the unit looks at it now
 
 
@@ -22,6 +24,22 @@ def page_filed(connection: Connection, ticket: Mapping[str, Any], now: datetime)
     sealed = "保密工单" if ticket["restricted"] else "工单"
     text = f"{sealed} {number} 登记时等级就是 {level}，由{route}承办；{along}。"
     _page(connection, number, level, text, (route, *copied), sealed=ticket["restricted"], occasion=1, now=now)
+
+
+def page_guess(connection: Connection, routing: Routing, ticket: Any, now: datetime) -> None:
+    """To those who look after all complaints, once a day; what was guessed accuses somebody, and stands in the ticket only."""
+    number: str = ticket.ticket_no
+    text = f"工单 {number} 的次要原因是系统推测的，还没有人看过：请在本工作日内核对，用更正确认或改掉；核对之前只按主要原因办理。"
+    notices.add(
+        connection,
+        kind="check_cause",
+        text=text,
+        level=_CHECK,
+        unique_key=f"check_cause:{number}:{now:%Y%m%d}",
+        now=now,
+        ticket_no=number,
+        to_unit=routing.last_resort(set(ticket.recused_units)),
+    )
 
 
 def page_risen(connection: Connection, ticket: Any, found: Risen, now: datetime) -> None:

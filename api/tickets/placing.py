@@ -16,6 +16,13 @@ def is_restricted(playbook: Playbook, matter: Mapping[str, Any], level: int, now
     return playbook.routing.seals(concern_of(playbook, matter, level), now.date())
 
 
+def guess_would_seal(playbook: Playbook, matter: Mapping[str, Any], level: int, now: datetime) -> bool:
+    """Whether the assistant's second guess, which seals nothing by itself, names what is sealed once somebody of the bank says it."""
+    return not is_restricted(playbook, matter, level, now) and is_restricted(
+        playbook, {**matter, "classified_by": None}, level, now
+    )
+
+
 def route_of(
     connection: Connection,
     playbook: Playbook,

@@ -23,8 +23,8 @@ from api.tickets.joining import Found
 from api.tickets.lifecycle import RUNNING_STATES, EventType, State, after, moments
 from api.tickets.links import repository as links
 from api.tickets.numbers import ticket_number
-from api.tickets.paging import page_filed, page_risen
-from api.tickets.placing import placed
+from api.tickets.paging import page_filed, page_guess, page_risen
+from api.tickets.placing import guess_would_seal, placed
 from api.tickets.privacy import consent
 from api.tickets.promises import promised_at_filing
 from api.tickets.recusal import aside_of, stand_aside
@@ -121,9 +121,12 @@ class Tickets:
                 same.ticket_no,
                 joining.answer(self._merge(connection, same, values, body.recused.units, by, now)),
             )
+        there = self.existing(connection, ticket_no)
         if body.conversation_id is not None:
             links.keep_talk(connection, ticket_no, body.conversation_id)
-            adopt_evidence(connection, body.conversation_id, self.existing(connection, ticket_no), by, now)
+            adopt_evidence(connection, body.conversation_id, there, by, now)
+        if not there.restricted and guess_would_seal(self.playbook, values, values["level_peak"], now):
+            page_guess(connection, self.playbook.routing, there, now)
         used = {"scope": scope, "key": key, "request_hash": fingerprint, "ticket_no": ticket_no}
         repository.keep_key(connection, {**used, "merged": same is not None, "told": told, "created_at": now})
         return Filed(self.existing(connection, ticket_no), replayed=False, merged=same is not None, told=told)

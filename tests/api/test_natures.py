@@ -149,6 +149,50 @@ async def test_a_second_guess_of_the_bot_seals_nothing_until_somebody_has_looked
     assert (ticket["restricted"], ticket["route"]) == (True, TIP_UNIT)
 
 
+async def guesses(bridge: Bridge, role: str = "supervisor") -> list[dict[str, Any]]:
+    found = (await bridge.http.get("/v1/notices", headers=bridge.key(role))).json()["notices"]
+    return [one for one in found if one["kind"] == "check_cause"]
+
+
+@pytest.mark.parametrize("told", [{"cause_l1": "C3"}, {"cause_l1": "C5", "cause_l2": "C5a", "level": 3}])
+async def test_somebody_is_asked_to_look_at_such_a_guess(bridge: Bridge, told: dict[str, Any]) -> None:
+    """Once a day, however often the customer comes back, and in words that accuse nobody."""
+    number = await filed(bridge, **told, cause_secondary="C8c")
+    again = await bridge.file(**told, cause_secondary="C8c", narrative_raw="还有一句")
+    assert again.json()["merged"]
+    (page,) = await guesses(bridge)
+    assert (page["ticket_no"], page["to_unit"], page["level"]) == (number, "消费者权益保护部", 2)
+    assert not [word for word in ("违规", "员工", "C8", "举报") if word in page["text"]]
+    await corrected(bridge, number, {"cause_secondary": None})
+    await staff_of(bridge, "科技信息部")
+    assert (await bridge.http.get("/v1/notices")).json()["notices"] == []
+
+
+async def test_a_guess_that_comes_with_a_repeat_is_looked_at_too(bridge: Bridge) -> None:
+    number = await filed(bridge, cause_l1="C3")
+    assert await guesses(bridge) == []
+    assert (await bridge.file(cause_l1="C3", cause_secondary="C8c", narrative_raw="还有一句")).json()["merged"]
+    assert [one["ticket_no"] for one in await guesses(bridge)] == [number]
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        {"cause_l1": "C3", "cause_secondary": "C1"},
+        {"cause_l1": "C8", "cause_secondary": "C8c"},
+        {"cause_l1": "C3", "cause_secondary": "C8c", "nature": "举报"},
+    ],
+)
+async def test_nobody_is_asked_where_a_guess_would_seal_nothing_more(bridge: Bridge, told: dict[str, Any]) -> None:
+    await filed(bridge, **told)
+    assert await guesses(bridge, "admin") == []
+
+
+async def test_what_staff_say_is_no_guess(bridge: Bridge) -> None:
+    await filed(bridge, headers=bridge.key(), cause_l1="C3", cause_secondary="C8c")
+    assert await guesses(bridge, "admin") == []
+
+
 @pytest.mark.parametrize("fields", [{"cause_l2": "C8c"}, {"cause_secondary": "C8c"}])
 async def test_misconduct_that_turns_out_later_is_sealed(bridge: Bridge, fields: dict[str, str]) -> None:
     number = await filed(bridge, cause_l1="C3", cause_l2="C3a")
