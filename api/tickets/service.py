@@ -13,9 +13,9 @@ from api.core.bus import Event
 from api.core.context import Context
 from api.core.models import AnyRow
 from api.core.redaction import card_tail, plain_phone, restore_all, scrub
-from api.core.security import SYSTEM, Principal, Role
+from api.core.security import BOT, SYSTEM, Principal, Role
 from api.core.sse import sse
-from api.tickets import joining, repository
+from api.tickets import joining, repository, traces
 from api.tickets.columns import Columns
 from api.tickets.errors import ConversationUnknownError, IdempotencyConflictError
 from api.tickets.history import NewEntry
@@ -121,12 +121,10 @@ class Tickets:
                 same.ticket_no,
                 joining.answer(self._merge(connection, same, values, body.recused.units, by, now)),
             )
-        there = self.existing(connection, ticket_no)
         if body.conversation_id is not None:
             links.keep_talk(connection, ticket_no, body.conversation_id)
-            adopt_evidence(connection, body.conversation_id, there, by, now)
-        if not there.restricted and guess_would_seal(self.playbook, values, values["level_peak"], now):
-            page_guess(connection, self.playbook.routing, there, now)
+            adopt_evidence(connection, body.conversation_id, self.existing(connection, ticket_no), by, now)
+        self._ask_to_check(connection, ticket_no, values, now)
         used = {"scope": scope, "key": key, "request_hash": fingerprint, "ticket_no": ticket_no}
         repository.keep_key(connection, {**used, "merged": same is not None, "told": told, "created_at": now})
         return Filed(self.existing(connection, ticket_no), replayed=False, merged=same is not None, told=told)
@@ -145,7 +143,9 @@ class Tickets:
             raise LookupError(f"ticket {ticket_no} vanished")
         return found
 
-    def _values(self, connection: Connection, body: TicketIn, *, by: Principal, now: datetime) -> dict[str, Any]:
+    def _values(
+        self, connection: Connection, body: TicketIn, *, by: Principal, now: datetime, classified_by: str | None = None
+    ) -> dict[str, Any]:
         """The row, with placeholders put back and full card or identity numbers masked."""
         draft = body.model_dump()
         if body.conversation_id is not None and by.role is Role.INTERNAL:  # nobody else is ever given a placeholder
@@ -160,7 +160,7 @@ class Tickets:
         draft["cause_l1"] = known.code if known else _UNKNOWN_CAUSE
         draft["level_peak"] = max(draft["level"], draft["level_peak"])
         draft["phone"] = plain_phone(draft["phone"])
-        draft["classified_by"] = by.id
+        draft["classified_by"] = classified_by or by.id
         draft["consent_at"] = consent.given_at(connection, body.conversation_id) or draft["consent_at"]
         draft.pop("created_at")  # the bridge's clock counts, not the caller's
         named = draft.pop("recused")
@@ -245,9 +245,12 @@ class Tickets:
         self, connection: Connection, draft: TicketIn, entry: AnyRow, *, by: Principal, now: datetime
     ) -> str:
         """A repeat that had joined a ticket, as one of its own: received when its entry was made, with the dates of that day."""
-        values = self._values(connection, draft, by=by, now=entry.created_at)
+        guessed_by = BOT if entry.actor == traces.BOT else None  # whoever takes it out has not looked at the causes
+        values = self._values(connection, draft, by=by, now=entry.created_at, classified_by=guessed_by)
         talk = (entry.data.get("filed") or {}).get("conversation_id")
-        return self._create(connection, {**values, "conversation_id": talk}, draft.recused.units, by, now)
+        number = self._create(connection, {**values, "conversation_id": talk}, draft.recused.units, by, now)
+        self._ask_to_check(connection, number, values, now)
+        return number
 
     def _create(
         self, connection: Connection, values: dict[str, Any], named: Iterable[str], by: Principal, now: datetime
@@ -270,6 +273,11 @@ class Tickets:
         repository.promise(connection, ticket_no, promised_at_filing(values), now)
         page_filed(connection, values, now)
         return ticket_no
+
+    def _ask_to_check(self, connection: Connection, ticket_no: str, values: dict[str, Any], now: datetime) -> None:
+        ticket = self.existing(connection, ticket_no)
+        if not ticket.restricted and guess_would_seal(self.playbook, values, values["level_peak"], now):
+            page_guess(connection, self.playbook.routing, ticket, now)
 
     def _merge(
         self,

@@ -16,8 +16,11 @@ _LISTED = frozenset({"name", "phone", "summary"})
 _MANY = "*"
 
 
+BOT = "bot"
+
+
 def actor(by: Principal) -> str:
-    return "bot" if by.role is Role.INTERNAL else by.id
+    return BOT if by.role is Role.INTERNAL else by.id
 
 
 def changed(

@@ -193,6 +193,19 @@ async def test_what_staff_say_is_no_guess(bridge: Bridge) -> None:
     assert await guesses(bridge, "admin") == []
 
 
+async def test_a_guess_is_no_more_when_its_repeat_is_taken_out(bridge: Bridge) -> None:
+    """Whoever takes it out has not looked at its causes."""
+    number = await filed(bridge, cause_l1="C3")
+    assert (await bridge.file(cause_l1="C3", cause_secondary="C8c", narrative_raw="还有一句")).json()["merged"]
+    entry = next(one for one in (await read(bridge, number))["events"] if one["type"] == "merge")
+    parent = await done(bridge, number, "split", "supervisor", reason="另一件事", entry=entry["seq"])
+    child = await read(bridge, parent["events"][-1]["data"]["ticket_no"])
+    assert (child["restricted"], child["cause_secondary"], child["classified_by"]) == (False, "C8c", "internal")
+    assert {one["ticket_no"] for one in await guesses(bridge)} == {number, child["ticket_no"]}
+    ticket = await corrected(bridge, child["ticket_no"], {"cause_l2": "C3a"})
+    assert (ticket["restricted"], ticket["route"]) == (True, TIP_UNIT)
+
+
 @pytest.mark.parametrize("fields", [{"cause_l2": "C8c"}, {"cause_secondary": "C8c"}])
 async def test_misconduct_that_turns_out_later_is_sealed(bridge: Bridge, fields: dict[str, str]) -> None:
     number = await filed(bridge, cause_l1="C3", cause_l2="C3a")
