@@ -24,6 +24,7 @@ _FILLABLE = (
     "staff_described",
     "request",
     "name",
+    "card_tail",
     "conversation_id",
 )
 
@@ -44,7 +45,7 @@ def told_of(new: Iterable[str], values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def filled(ticket: Any, values: Mapping[str, Any]) -> dict[str, Any]:
-    """What the ticket lacks and `values` has; nothing that it has is overwritten.
+    """What the ticket lacks and `values` has; nothing that it has is overwritten, except words instead of a phone.
 
     A branch code is taken only where it fits the name that the ticket has: else it would name two branches at once.
     """
@@ -53,6 +54,8 @@ def filled(ticket: Any, values: Mapping[str, Any]) -> dict[str, Any]:
         lacking += ["branch"] if ticket.branch_name else ["branch", "branch_name"]
     elif ticket.branch_name is None and ticket.branch == values.get("branch"):
         lacking += ["branch_name"]
+    if ticket.phone_index is None and values.get("phone_index"):
+        lacking += ["phone", "phone_index"]
     return {name: values[name] for name in lacking if values.get(name) is not None}
 
 

@@ -13,7 +13,7 @@ from tests.api.test_merging import agrees
 from tests.api.test_ticket_events import do, done
 from tests.api.test_tickets import read
 
-EMPTY = dict.fromkeys((*FACTS, "branch_name", "event_time_text", "name", "conversation_id"))
+EMPTY = dict.fromkeys((*FACTS, "branch_name", "event_time_text", "name", "card_tail", "conversation_id", "phone_index"))
 
 
 def ticket(**values: Any) -> SimpleNamespace:
@@ -108,6 +108,9 @@ def test_new_facts(has: dict[str, Any], says: dict[str, Any], new: tuple[str, ..
         ({"branch_name": "城东"}, {"branch": "YT002", "branch_name": "城东支行"}, {"branch": "YT002"}),
         ({"branch": "YT002"}, {"branch": "YT002", "branch_name": "城东支行"}, {"branch_name": "城东支行"}),
         ({"branch": "YT001"}, {"branch": "YT002", "branch_name": "城东支行"}, {}),
+        ({"phone": "1", "phone_index": "a"}, {"phone": "2", "phone_index": "b"}, {}),
+        ({"phone": "没有"}, {"phone": "2", "phone_index": "b"}, {"phone": "2", "phone_index": "b"}),
+        ({}, {"phone": "没有", "phone_index": None}, {}),
     ],
     ids=[
         "nothing is overwritten",
@@ -117,6 +120,9 @@ def test_new_facts(has: dict[str, Any], says: dict[str, Any], new: tuple[str, ..
         "its code",
         "its name",
         "another's name",
+        "its own phone",
+        "a phone for words",
+        "words are no phone",
     ],
 )
 def test_only_what_the_ticket_lacks_is_filled(
@@ -232,6 +238,20 @@ async def test_an_extension_counts_from_the_restart(bridge: Bridge) -> None:
     await done(bridge, number, "extend", **more)
     assert (await do(bridge, number, "extend", **{**more, "days": 16})).status_code == 422
     assert (await do(bridge, number, "extend", **{**more, "days": 15})).status_code == 201
+
+
+async def test_a_phone_that_comes_with_the_repeat_is_not_lost(bridge: Bridge) -> None:
+    """Found again by the conversation; the callback was promised at that phone."""
+    talk = await bridge.talk()
+    number = (await bridge.file(phone=None, conversation_id=talk.id)).json()["ticket_no"]
+    told = {"phone": "13900000007", "card_tail": "1234", "callback_wanted": True}
+    again = await bridge.file(**told, conversation_id=talk.id, narrative_raw="还有一句")
+    assert again.json()["merged"]
+    ticket = await read(bridge, number)
+    assert {name: ticket[name] for name in told} == told
+    assert "13900000007" not in str(ticket["events"])
+    other = await bridge.file(phone="13900000007", narrative_raw="第三句")
+    assert (other.json()["ticket_no"], other.json()["merged"]) == (number, True), "and it is found by it"
 
 
 # A customer's comment
