@@ -25,13 +25,14 @@ class RefusalNotAllowedError(ApiError):
 
 
 def _accept(step: Step) -> Effect:
+    """By the owner named now or when it was sent here, else by turns."""
     ticket = step.ticket
     check_handler(step.connection, ticket, owner=step.event.owner, unit=ticket.route)
     _check_owner(step, ticket.route)
     but = aside_of(step.connection, ticket).persons
-    owner = step.event.owner or by_turns(
-        step.tickets.playbook, step.connection, ticket, step.now, but=but, usual=step.by.id
-    )
+    sent_to = ticket.owner if ticket.owner not in but else None
+    owner = step.event.owner or sent_to
+    owner = owner or by_turns(step.tickets.playbook, step.connection, ticket, step.now, but=but, usual=step.by.id)
     return {"owner": owner, "responsible": ticket.route}, {"owner": owner, "responsible": ticket.route}
 
 

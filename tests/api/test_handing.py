@@ -85,6 +85,21 @@ async def test_the_sender_answers_until_the_next_unit_accepts_and_has_it_back_wh
     assert (accepted["state"], accepted["responsible"]) == ("accepted", BRANCH)
 
 
+async def test_who_was_named_when_it_was_sent_has_it_whoever_accepts(bridge: Bridge, number: str) -> None:
+    zhang = await member(bridge, "zhang", Role.HANDLER, "运营部")
+    await zhang.aclose()
+    await done(bridge, number, "assign", route="运营部", owner="zhang")
+    assert (await done(bridge, number, "accept"))["owner"] == "zhang"
+    await done(bridge, number, "assign", route=BRANCH)
+    assert (await done(bridge, number, "accept"))["owner"] == "key:handler"
+
+
+async def test_who_was_named_and_is_complained_of_since_does_not_have_it(bridge: Bridge, number: str) -> None:
+    await done(bridge, number, "assign", route="运营部", owner="zhang")
+    await done(bridge, number, "recuse", person="zhang", reason="本人被投诉")
+    assert (await done(bridge, number, "accept"))["owner"] == "key:handler"
+
+
 async def test_another_owner_in_the_same_unit_needs_no_acceptance(bridge: Bridge, number: str) -> None:
     await done(bridge, number, "accept")
     ticket = await done(bridge, number, "assign", owner="li", route=BRANCH)
