@@ -15,7 +15,17 @@ from api.tickets import joining, repository
 from api.tickets.access import check_tail, check_unit
 from api.tickets.effects import EFFECTS, with_level
 from api.tickets.errors import IdempotencyConflictError, TicketNotFoundError
-from api.tickets.lifecycle import EVENT_LABELS, EventType, State, after, audience_of, check_allowed, may, moments
+from api.tickets.lifecycle import (
+    EVENT_LABELS,
+    EventType,
+    State,
+    after,
+    audience_of,
+    check_allowed,
+    may,
+    moments,
+    numbered,
+)
 from api.tickets.links.repository import living
 from api.tickets.merging import concerned
 from api.tickets.numbers import normal_number
@@ -120,7 +130,8 @@ def _check_version(step: Step) -> None:
     expected, version = step.event.expected_version, step.ticket.version
     if expected is None or expected == version:
         return
-    entries = repository.events_of(step.connection, step.ticket.ticket_no)[expected:]
+    thread = repository.events_of(step.connection, step.ticket.ticket_no)
+    entries = [entry for seq, entry in numbered(thread) if seq > expected]
     since = [
         {"seq": entry.seq, "type": entry.type, "actor": entry.actor, "at": rfc3339(entry.created_at)}
         for entry in entries

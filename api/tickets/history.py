@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from api.core.clock import rfc3339
-from api.tickets.lifecycle import RUNNING_STATES, Entry, EventType, State, course_of
+from api.tickets.lifecycle import RUNNING_STATES, Entry, EventType, State, course_of, numbered
 from contract.sla import Industry, Kind, Matter, Waiting
 
 # Since when the ticket was in which state, in order.
@@ -44,6 +44,7 @@ class NewEntry:
     type: str
     data: Mapping[str, Any]
     created_at: datetime
+    seq: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,12 +147,13 @@ def told_of(history: History) -> dict[str, Any]:
 def _standing(entries: Sequence[Entry]) -> Iterator[Entry]:
     """Without what was split off again: the other matter's dates and facts count there and not here."""
     gone: set[int] = set()
+    places = {number: place for place, (number, _) in enumerate(numbered(entries))}
     for place, entry in enumerate(entries):
         if entry.type != EventType.SPLIT or "ticket_no" not in entry.data:
             continue
         number, seq = entry.data["ticket_no"], entry.data.get("entry")
         merged = [at for at in range(place) if entries[at].data.get("from") == number and at not in gone]
-        gone.update([seq - 1] if seq else merged[-1:])
+        gone.update([places[seq]] if seq else merged[-1:])
         if merged:
             facts = range(merged[-1], place)
             gone.update(at for at in facts if _is_told_by(number, entries[at]))

@@ -5,10 +5,10 @@ and ends (closed_*, withdrawn, rejected_not_complaint, or merged into another). 
 (`state_of`); the ticket's row keeps it so that it can be searched.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, TypeVar
 
 from api.core.errors import ApiError
 from api.core.security import Role
@@ -194,12 +194,23 @@ class Entry(Protocol):
     def data(self) -> Mapping[str, Any]: ...
     @property
     def created_at(self) -> datetime: ...
+    @property
+    def seq(self) -> int | None: ...
+
+
+_E = TypeVar("_E", bound=Entry)
 
 
 class EventNotAllowedError(ApiError):
     """The ticket's state does not allow this; `details.allowed` lists what it does allow."""
 
     status, code = 409, "event_not_allowed"
+
+
+def numbered(entries: Iterable[_E]) -> Iterator[tuple[int, _E]]:
+    """Each entry with its number in the ticket: not its place, for a restore leaves a gap; entries of before had none."""
+    for place, entry in enumerate(entries, start=1):
+        yield entry.seq or place, entry
 
 
 def allowed_events(state: State) -> list[EventType]:

@@ -10,7 +10,7 @@ from api.core.redaction import masked_phone
 from api.core.security import Principal
 from api.tickets.access import may_handle, same_customer
 from api.tickets.clocks import Clock
-from api.tickets.lifecycle import LABELS, RUNNING_STATES, State, allowed_events, may
+from api.tickets.lifecycle import LABELS, RUNNING_STATES, State, allowed_events, may, numbered
 from api.tickets.schemas import wire
 from api.tickets.similarity import Reason
 from contract.playbook import Taxonomy
@@ -107,7 +107,7 @@ def detail(
         **_other_guess(row, taxonomy),
         "clocks": clocks,
         "promises": [promise_item(promise, row, now) for promise in promises],
-        "events": [event_item(event, event.seq or place) for place, event in enumerate(events, start=1)],
+        "events": [event_item(event, seq) for seq, event in numbered(events)],
         "allowed_events": [
             kind
             for kind in allowed_events(State(row.state))

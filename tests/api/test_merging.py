@@ -2,12 +2,14 @@
 
 import asyncio
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 import pytest
 from sqlalchemy import Connection
 
 from api.tickets import repository
+from api.tickets.handoff.repository import leave_gap
 from api.tickets.lifecycle import state_of
 from api.tickets.privacy import repository as privacy
 from tests.api.conftest import Bridge, Start
@@ -284,3 +286,30 @@ async def test_what_was_taken_out_counts_its_service_from_the_day_it_was_told(br
     child = await read(bridge, parent["events"][-1]["data"]["ticket_no"])
     assert child["service_due_at"] == clock(child, "service")["due_at"]
     assert child["service_due_at"] < (await read(bridge, await filed(bridge, phone="13900000009")))["service_due_at"]
+
+
+@pytest.mark.parametrize("versions", [0, 1000])
+async def test_facts_that_are_taken_out_count_no_more_also_after_a_restore(bridge: Bridge, versions: int) -> None:
+    """A restore leaves a gap in the numbers of entries (make renumber)."""
+    number = await filed(bridge)
+    before = (await read(bridge, number))["due_at"]
+    context = bridge.app.state.context
+    await context.db.write(partial(leave_gap, positions=0, versions=versions))
+    context.clock._offset += timedelta(days=3)
+    answer = (await bridge.file(narrative_raw="还有一句", amount="300")).json()
+    assert (answer["merged"], answer["clock_restarted"]) == (True, True)
+    ticket = await read(bridge, number)
+    assert ticket["due_at"] != before
+    seq = ticket["events"][-1]["seq"]
+    assert seq == versions + 2
+    assert (await done(bridge, number, "split", reason="另一件事", entry=seq))["due_at"] == before
+
+
+async def test_what_happened_since_is_told_also_after_a_restore(bridge: Bridge) -> None:
+    number = await filed(bridge)
+    await bridge.app.state.context.db.write(partial(leave_gap, positions=0, versions=1000))
+    seen = (await read(bridge, number))["version"]
+    await done(bridge, number, "comment", text="别的")
+    refused = await do(bridge, number, "comment", text="一句", expected_version=seen)
+    assert code(refused) == (409, "version_conflict")
+    assert [one["type"] for one in refused.json()["error"]["details"]["since"]] == ["comment"]
