@@ -19,6 +19,7 @@ from api.tickets.lifecycle import PASSED_ON, RUNNING_STATES, WAITING_STATES, Eve
 from api.tickets.links import repository as links
 from api.tickets.notices import repository as notices
 from api.tickets.numbers import normal_number
+from api.tickets.recusal import check_actor
 from api.tickets.schemas import EventIn, RecusedIn, TicketIn
 from api.tickets.step import Effect, Step, needed_reason
 
@@ -124,6 +125,7 @@ def _target(step: Step) -> AnyRow:
     into = repository.find(step.connection, normal_number(step.event.into or "") or "", lock=True, seen_by=step.by)
     if into is None or into.ticket_no == ticket.ticket_no:
         raise EventInvalidError("请给出要并入的另一张工单号（into）。")
+    check_actor(step.by, into, EventType.MERGE)
     if into.state not in RUNNING_STATES:
         raise MergeRefusedError("要并入的工单已经答复或结束，请选一张办理中的工单，否则这张工单没有人答复。")
     if into.restricted != ticket.restricted:

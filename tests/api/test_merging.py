@@ -67,6 +67,15 @@ async def test_what_cannot_be_merged(bridge: Bridge, two: tuple[str, str]) -> No
     assert code(await do(bridge, first, "merge", into=third)) == (409, "event_not_allowed")
 
 
+async def test_nothing_is_merged_by_those_whom_the_other_ticket_is_about(bridge: Bridge, two: tuple[str, str]) -> None:
+    """Neither as what goes nor as what it goes into: dates, promises and counts of both change."""
+    first, second = two
+    await done(bridge, second, "recuse", "supervisor", person="key:handler", reason="本人被投诉")
+    for one, into in ((first, second), (second, first)):
+        assert code(await do(bridge, one, "merge", "handler", into=into)) == (409, "recused")
+    await done(bridge, first, "merge", "supervisor", into=second)
+
+
 async def test_what_cannot_be_split(bridge: Bridge, two: tuple[str, str]) -> None:
     first, second = two
     await done(bridge, first, "merge", into=second)
