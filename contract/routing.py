@@ -15,6 +15,7 @@ itself to `deputy`.
 
 from collections.abc import Iterator, Sequence, Set
 from datetime import date
+from functools import cached_property
 from itertools import combinations, product
 from string import ascii_lowercase
 from typing import Literal, Self
@@ -43,11 +44,11 @@ class Concern(Frozen):
     branch: str | None = None
     industry: Industry = "bank"
 
-    @property
-    def codes(self) -> tuple[str, ...]:
-        return tuple(code for code in (self.detail, self.cause) if code is not None)
+    @cached_property
+    def codes(self) -> frozenset[str]:
+        return frozenset(code for code in (self.detail, self.cause) if code is not None)
 
-    @property
+    @cached_property
     def all_codes(self) -> frozenset[str]:
         """With the second cause, and the causes of details: nothing about staff is overlooked for what else is told."""
         told = [code for code in (*self.codes, self.secondary) if code is not None]

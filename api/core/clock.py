@@ -1,5 +1,6 @@
 """The stack's clock. Only the bridge reads it; bot and actions are told the time of each turn."""
 
+import re
 import time
 from datetime import UTC, datetime, timedelta, timezone
 
@@ -27,6 +28,10 @@ class Clock:
 
     def now(self) -> datetime:
         return (datetime.now(UTC) + self._offset).astimezone(BEIJING)
+
+
+# As `rfc3339` writes it.
+MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}[+-]\d\d:\d\d", re.ASCII)
 
 
 def rfc3339(moment: datetime) -> str:

@@ -12,6 +12,7 @@ import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import NamedTuple
 
 from stdnum import luhn
 from stdnum.cn import ric
@@ -22,7 +23,10 @@ _OTHER = {"—": "-", "–": "-", "−": "-", "‐": "-", "‑": "-", "～": "-"
 
 
 class _Plain(dict[int, str]):
-    """For str.translate: any character as the ASCII one that it is a form of (full width, circled, bold …)."""
+    """For str.translate: any character as the ASCII one that it is a form of (full width, circled, bold …).
+
+    What it has not met yet it learns, because str.translate is slow with characters that a table lacks.
+    """
 
     def __missing__(self, code: int) -> str:
         char = chr(code)
@@ -31,8 +35,7 @@ class _Plain(dict[int, str]):
         return found
 
 
-_PLAIN = _Plain()
-_DIGITS = str.maketrans(_CHINESE)
+_PLAIN, _DIGITS = _Plain(), _Plain({ord(char): digit for char, digit in _CHINESE.items()})
 _THREE_DIGITS = re.compile(rf"(?:[\d①-⑨⓪❶-❾{''.join(_CHINESE)}]\W{{0,4}}){{3}}")
 
 
@@ -42,7 +45,7 @@ def plain(text: str) -> str:
 
 def digits_of(text: str) -> str:
     """`plain`, with Chinese digits as figures, too; as long as `text`."""
-    return text if text.isascii() else plain(text).translate(_DIGITS)
+    return text if text.isascii() else text.translate(_DIGITS)
 
 
 def has_number(text: str) -> bool:
@@ -55,7 +58,8 @@ _MASK = r"*＊"
 _GAP = re.compile(r"[\s\-._·•:\u200b-\u200f\u2060\ufeff\ufe0f\u20e3]{1,4}|\s?[,，、/|;；+]\s?")
 _GROUP = re.compile(r"\d+")
 _CHECK = re.compile(r"[\s\-._]{0,2}[Xx×](?![A-Za-z0-9])")
-_LONGEST = 19
+_CARD, _LONGEST = 13, 19  # digits
+_SHORTEST = re.compile(r"(?:\d\D*){7}")  # of a passport; what has fewer digits in all holds no personal number
 _WORDS_BEFORE = 12  # characters that may say what a number is
 
 # Region of issue: the first digits of every identity number (GB/T 2260).
@@ -96,8 +100,7 @@ class Found:
     kept: str
 
 
-@dataclass(frozen=True, slots=True)
-class _Group:
+class _Group(NamedTuple):
     start: int
     end: int
     digits: str
@@ -105,7 +108,9 @@ class _Group:
 
 def personal_numbers(text: str) -> list[Found]:
     """Card and identity numbers from left to right, none within another. `text` as `digits_of` gives it."""
-    found = [one for chain in _chains(text) for one in _in_chain(text, chain)]
+    if not _SHORTEST.search(text):
+        return []
+    found = [one for chain in _chains(text) if _is_long(chain) for one in _in_chain(text, chain)]
     taken = [(one.start, one.end) for one in found]
     for one in _said(text):
         if all(one.end <= start or end <= one.start for start, end in taken):
@@ -132,6 +137,11 @@ def _chains(text: str) -> Iterator[list[_Group]]:
         yield chain
 
 
+def _is_long(chain: list[_Group]) -> bool:
+    """Enough digits for a card."""
+    return sum(len(group.digits) for group in chain) >= _CARD
+
+
 def _in_chain(text: str, chain: list[_Group]) -> Iterator[Found]:
     first = 0
     while first < len(chain):
@@ -156,7 +166,7 @@ def _longest_from(text: str, chain: list[_Group], first: int) -> tuple[Found, in
         if len(digits) > _LONGEST:
             break
         groups = chain[first : last + 1]
-        if len(digits) < 13 or not _belongs_together(text, groups) or _beside_mask(text, groups):
+        if len(digits) < _CARD or not _belongs_together(text, groups) or _beside_mask(text, groups):
             continue
         end, number = chain[last].end, digits
         if len(digits) == 17 and (check := _CHECK.match(text, end)):

@@ -5,7 +5,6 @@ Monday to Friday for the others: then what was counted is provisional.
 """
 
 import hashlib
-from collections.abc import Iterator
 from datetime import date, datetime, time, timedelta
 from importlib.metadata import version
 
@@ -29,6 +28,7 @@ class WorkCalendar:
         self._on = {day for year in plan.years for day in year.workdays}
         self._years = {year.year for year in plan.years}
         self._known: dict[date, tuple[tuple[datetime, datetime], ...]] = {}
+        self._open: dict[date, timedelta] = {}
         self._working: dict[date, bool] = {}
         known = f"{version('chinesecalendar')}\n{plan.model_dump_json()}"
         self.version = hashlib.sha256(known.encode()).hexdigest()[:16]
@@ -71,17 +71,24 @@ class WorkCalendar:
         moment = start.astimezone(BEIJING)
         if amount <= timedelta():
             return moment
-        for opens, closes in self._spans_from(moment.date()):
-            open_for = closes - max(opens, moment)
-            if open_for >= amount:
-                return max(opens, moment) + amount
-            amount -= max(open_for, timedelta())
-        raise AssertionError("calendar.yml has hours without end")
-
-    def _spans_from(self, day: date) -> Iterator[tuple[datetime, datetime]]:
-        while True:
-            yield from self._spans(day)
+        day = moment.date()
+        # Counted from the day's beginning, so that the days between are taken whole: a clock may pass hundreds.
+        amount += sum(
+            (min(closes, moment) - opens for opens, closes in self._spans(day) if opens < moment), timedelta()
+        )
+        while (open_for := self._open_for(day)) < amount:
+            amount -= open_for
             day += _ONE_DAY
+        for opens, closes in self._spans(day):
+            if closes - opens >= amount:
+                return opens + amount
+            amount -= closes - opens
+        raise AssertionError("a day is as long as its spans")
+
+    def _open_for(self, day: date) -> timedelta:
+        if day not in self._open:
+            self._open[day] = sum((closes - opens for opens, closes in self._spans(day)), timedelta())
+        return self._open[day]
 
     def _spans(self, day: date) -> tuple[tuple[datetime, datetime], ...]:
         if day not in self._known:

@@ -136,7 +136,7 @@ def _strictest(sla: Sla, calendar: WorkCalendar, history: History, run: Run) -> 
 
 def _clock(sla: Sla, history: History, run: Run, chosen: _Chosen, now: datetime) -> Clock:
     timer, unit = chosen.timer, chosen.term.unit
-    due_at, day = timer.at(100), run.start.astimezone(BEIJING).date()
+    due_at, day = timer.due, run.start.astimezone(BEIJING).date()
     stood = pauses(course_in(run, history), sla.service_pauses, timer.start) if unit == "working_hour" else []
     state, met_at = _state(run.kind, history, due_at, stood, now)
     warnings = [(stage, timer.at(sla.threshold(name, day) or usual)) for stage, name, usual in _WARNINGS]
@@ -179,7 +179,7 @@ def _stages(
 ) -> Iterator[tuple[Stage, datetime]]:
     """What lies before the run's date was set belongs to an earlier run; what was overdue then still is."""
     yield from ((stage, at) for stage, at in warnings if at is not None and at >= run.since)
-    due_at = timer.at(100)
+    due_at = timer.due
     if due_at is None:
         return
     over = max(due_at, run.since)

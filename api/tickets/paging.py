@@ -1,11 +1,12 @@
 """Who is paged at once: for what is filed hot, and where a level that rises later leads (`rising.py`)."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection
 
+from api.core.models import AnyRow
 from api.tickets.notices import repository as notices
 from api.tickets.rising import DANGER, Risen
 from contract.routing import Routing
@@ -14,16 +15,16 @@ _CHECK = 2
 _ALERT = 3  # 12378, the press, lawyers: the unit looks at it now
 
 
-def page_filed(connection: Connection, ticket: Mapping[str, Any], now: datetime) -> None:
+def page_filed(connection: Connection, ticket: AnyRow, now: datetime) -> None:
     """To the unit that got it; in danger (level 4) to those with a copy, too, who keep people safe. A seal goes before."""
-    number, route, level = ticket["ticket_no"], ticket["route"], ticket["level_peak"]
+    number, route, level = ticket.ticket_no, ticket.route, ticket.level_peak
     if level < _ALERT:
         return
-    copied = ticket["copied"] if level >= DANGER and not ticket["restricted"] else ()
+    copied = ticket.copied if level >= DANGER and not ticket.restricted else ()
     along = f"{'、'.join(copied)}请一并跟进" if copied else "请马上受理"
-    sealed = "保密工单" if ticket["restricted"] else "工单"
+    sealed = "保密工单" if ticket.restricted else "工单"
     text = f"{sealed} {number} 登记时等级就是 {level}，由{route}承办；{along}。"
-    _page(connection, number, level, text, (route, *copied), sealed=ticket["restricted"], occasion=1, now=now)
+    _page(connection, number, level, text, (route, *copied), sealed=ticket.restricted, occasion=1, now=now)
 
 
 def page_guess(connection: Connection, routing: Routing, ticket: Any, now: datetime) -> None:

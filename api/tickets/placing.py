@@ -18,9 +18,9 @@ def is_restricted(playbook: Playbook, matter: Mapping[str, Any], level: int, now
 
 def guess_would_seal(playbook: Playbook, matter: Mapping[str, Any], level: int, now: datetime) -> bool:
     """Whether the assistant's second guess, which seals nothing by itself, names what is sealed once somebody of the bank says it."""
-    return not is_restricted(playbook, matter, level, now) and is_restricted(
-        playbook, {**matter, "classified_by": None}, level, now
-    )
+    if matter["cause_secondary"] is None or is_restricted(playbook, matter, level, now):
+        return False
+    return is_restricted(playbook, {**matter, "classified_by": None}, level, now)
 
 
 def route_of(

@@ -64,11 +64,11 @@ _KEY = select(idempotency.c.request_hash, idempotency.c.ticket_no, idempotency.c
     idempotency.c.scope == bindparam("scope"), idempotency.c.key == bindparam("key")
 )
 # Statements are made once: putting one together costs more than running it.
-_ADD = insert(tickets).returning(_t.id)
+_ADD = insert(tickets).returning(*_t)
 _ADD_EVENT = insert(ticket_events)
 _KEEP_KEY = insert(idempotency)
 _COUNT_VERSION = (
-    update(tickets).where(_t.ticket_no == bindparam("number")).values(version=_t.version + 1).returning(_t.version)
+    update(tickets).where(_t.ticket_no == bindparam("number")).values(version=_t.version + 1).returning(*_t)
 )
 _PROMISES = select(promises).where(promises.c.ticket_no == bindparam("number")).order_by(promises.c.id)
 _ONE = select(tickets).where(_t.ticket_no == bindparam("ticket_no"))
@@ -100,10 +100,12 @@ def keep_key(connection: Connection, values: dict[str, Any]) -> None:
     connection.execute(_KEEP_KEY, values)
 
 
-def add(connection: Connection, values: dict[str, Any]) -> None:
-    made = connection.execute(_ADD, values)
-    search.add(connection, made.scalar_one(), search.texts_of(values))
+def add(connection: Connection, values: dict[str, Any]) -> AnyRow:
+    """The row as it is stored."""
+    row = connection.execute(_ADD, values).one()
+    search.add(connection, row.id, search.texts_of(values))
     audit.changed(connection, values["ticket_no"], audit.changes_of(connection, tickets, {}, values))
+    return row
 
 
 def change(connection: Connection, ticket_no: str, values: dict[str, Any]) -> None:
@@ -130,9 +132,9 @@ def running_of(connection: Connection, owners: Sequence[str]) -> dict[str, int]:
     return {owner: count for owner, count in connection.execute(counted)}
 
 
-def next_version(connection: Connection, ticket_no: str) -> int:
-    """Counts the ticket's thread up by one entry."""
-    return int(connection.execute(_COUNT_VERSION, {"number": ticket_no}).scalar_one())
+def next_version(connection: Connection, ticket_no: str) -> AnyRow:
+    """Counts the ticket's thread up by one entry; the ticket as it then stands."""
+    return connection.execute(_COUNT_VERSION, {"number": ticket_no}).one()
 
 
 def find(

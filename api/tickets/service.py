@@ -30,7 +30,7 @@ from api.tickets.promises import promised_at_filing
 from api.tickets.recusal import aside_of, stand_aside
 from api.tickets.rising import peak_when_stopped, risen
 from api.tickets.schemas import TicketIn
-from api.tickets.thread import adopt_evidence, record
+from api.tickets.thread import adopt_evidence, begin, record
 from api.tickets.timekeeping import Timekeeper
 from contract.playbook import Playbook
 
@@ -112,22 +112,21 @@ class Tickets:
         found = self._same_matter(connection, values, by)
         same = links.joinable(connection, found.same, by, sealed=values["restricted"]) if found.same else None
         if same is None:
-            ticket_no = self._create(connection, values, body.recused.units, by, now)
+            ticket = self._create(connection, values, body.recused.units, by, now)
             told = joining.answer(None)
             for other_no, reasons in found.related:
-                links.link(connection, ticket_no, other_no, kind="similar", reasons=reasons, now=now)
+                links.link(connection, ticket.ticket_no, other_no, kind="similar", reasons=reasons, now=now)
         else:
-            ticket_no, told = (
-                same.ticket_no,
-                joining.answer(self._merge(connection, same, values, body.recused.units, by, now)),
-            )
+            told = joining.answer(self._merge(connection, same, values, body.recused.units, by, now))
+            ticket = self.existing(connection, same.ticket_no)
         if body.conversation_id is not None:
-            links.keep_talk(connection, ticket_no, body.conversation_id)
-            adopt_evidence(connection, body.conversation_id, self.existing(connection, ticket_no), by, now)
-        self._ask_to_check(connection, ticket_no, values, now)
-        used = {"scope": scope, "key": key, "request_hash": fingerprint, "ticket_no": ticket_no}
+            links.keep_talk(connection, ticket.ticket_no, body.conversation_id)
+            adopt_evidence(connection, body.conversation_id, ticket, by, now)
+            ticket = self.existing(connection, ticket.ticket_no)
+        self._ask_to_check(connection, ticket, values, now)
+        used = {"scope": scope, "key": key, "request_hash": fingerprint, "ticket_no": ticket.ticket_no}
         repository.keep_key(connection, {**used, "merged": same is not None, "told": told, "created_at": now})
-        return Filed(self.existing(connection, ticket_no), replayed=False, merged=same is not None, told=told)
+        return Filed(ticket, replayed=False, merged=same is not None, told=told)
 
     def _check_conversation(self, connection: Connection, conversation_id: str | None, by: Principal) -> None:
         """A ticket takes a conversation's evidence, and shows what is said there to those who see it."""
@@ -183,7 +182,7 @@ class Tickets:
             "repeat_count": 0,
             "urged_count": 0,
             "reopened": 0,
-            "version": 0,
+            "version": 1,  # its first entry
             "policy_version": self.time.version,
             "complexity": "simple",
         }
@@ -248,13 +247,13 @@ class Tickets:
         guessed_by = BOT if entry.actor == traces.BOT else None  # whoever takes it out has not looked at the causes
         values = self._values(connection, draft, by=by, now=entry.created_at, classified_by=guessed_by)
         talk = (entry.data.get("filed") or {}).get("conversation_id")
-        number = self._create(connection, {**values, "conversation_id": talk}, draft.recused.units, by, now)
-        self._ask_to_check(connection, number, values, now)
-        return number
+        ticket = self._create(connection, {**values, "conversation_id": talk}, draft.recused.units, by, now)
+        self._ask_to_check(connection, ticket, values, now)
+        return str(ticket.ticket_no)
 
     def _create(
         self, connection: Connection, values: dict[str, Any], named: Iterable[str], by: Principal, now: datetime
-    ) -> str:
+    ) -> AnyRow:
         number = repository.next_number(connection, f"ticket:{now:%Y%m%d}")
         ticket_no = ticket_number(now.date(), number)
         told = {
@@ -264,18 +263,16 @@ class Tickets:
             "policy": self.time.version,
             "named": list(named),
         }
-        values = {**values, "ticket_no": ticket_no}
-        repository.add(connection, values)
+        ticket = repository.add(connection, {**values, "ticket_no": ticket_no})
         if values["conversation_id"] is None and values["consent_at"] is not None:
             channel, notices = values["intake_channel"], self.playbook.consent
             consent.give(connection, notices, channel=channel, now=values["consent_at"], ticket_no=ticket_no)
-        record(connection, ticket_no=ticket_no, kind=EventType.CREATE, by=by, data=told, now=now, ticket=values)
+        begin(connection, ticket, by=by, data=told, now=now)
         repository.promise(connection, ticket_no, promised_at_filing(values), now)
-        page_filed(connection, values, now)
-        return ticket_no
+        page_filed(connection, ticket, now)
+        return ticket
 
-    def _ask_to_check(self, connection: Connection, ticket_no: str, values: dict[str, Any], now: datetime) -> None:
-        ticket = self.existing(connection, ticket_no)
+    def _ask_to_check(self, connection: Connection, ticket: AnyRow, values: dict[str, Any], now: datetime) -> None:
         if not ticket.restricted and guess_would_seal(self.playbook, values, values["level_peak"], now):
             page_guess(connection, self.playbook.routing, ticket, now)
 
@@ -376,11 +373,11 @@ class Tickets:
         row = {**ticket._asdict(), **changes}
         row |= (kept := self.time.columns(connection, row, NewEntry(kind, told, now), now=now))
         repository.change(connection, ticket.ticket_no, {**changes, **kept})
-        record(
-            connection, ticket_no=ticket.ticket_no, kind=kind, by=by, data=told, now=now, ticket=row, audience=audience
+        changed = record(
+            connection, ticket_no=ticket.ticket_no, kind=kind, by=by, data=told, now=now, audience=audience
         )
         before = ticket.level_peak
-        if ticket.state not in RUNNING_STATES and row["state"] in RUNNING_STATES:
+        if ticket.state not in RUNNING_STATES and changed.state in RUNNING_STATES:
             before = peak_when_stopped(repository.events_of(connection, ticket.ticket_no))
-        if row["level_peak"] > before:
-            self._rise(connection, self.existing(connection, ticket.ticket_no), before, now)
+        if changed.level_peak > before:
+            self._rise(connection, changed, before, now)

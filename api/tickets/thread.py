@@ -22,26 +22,37 @@ def record(
     by: Principal,
     data: dict[str, Any],
     now: datetime,
-    ticket: dict[str, Any],
     audience: str = "staff",
-) -> int:
+) -> AnyRow:
     """An entry of the thread and its row in the outbox, together with whatever else the transaction has changed before.
 
-    The entry's number in the ticket, which is the ticket's version from now on.
+    The ticket as it then stands: the entry's number is its version.
     """
+    ticket = repository.next_version(connection, ticket_no)
+    _enter(connection, ticket, kind, by=by, data=data, now=now, audience=audience)
+    return ticket
+
+
+def begin(connection: Connection, ticket: AnyRow, *, by: Principal, data: dict[str, Any], now: datetime) -> None:
+    """The first entry, of a ticket that has just been stored and counts it already."""
+    _enter(connection, ticket, EventType.CREATE, by=by, data=data, now=now, audience="staff")
+
+
+def _enter(
+    connection: Connection,
+    ticket: AnyRow,
+    kind: EventType,
+    *,
+    by: Principal,
+    data: dict[str, Any],
+    now: datetime,
+    audience: str,
+) -> None:
+    ticket_no, seq = ticket.ticket_no, ticket.version
     traces.changed(connection, by=by, kind=kind, ticket_no=ticket_no, now=now, reason=data.get("reason"))
-    seq = repository.next_version(connection, ticket_no)
     entry = {"type": kind, "actor": traces.actor(by), "audience": audience, "data": data}
     repository.add_event(connection, {**entry, "ticket_no": ticket_no, "seq": seq, "created_at": now})
-    handoff.add(
-        connection,
-        ticket_no=ticket_no,
-        kind=kind,
-        entry={"seq": seq, **entry, "at": now},
-        restricted_to=ticket["route"] if ticket["restricted"] else None,
-        now=now,
-    )
-    return seq
+    handoff.add(connection, ticket, kind=kind, entry={"seq": seq, **entry, "at": now}, now=now)
 
 
 def adopt_evidence(connection: Connection, conversation_id: str, ticket: AnyRow, by: Principal, now: datetime) -> None:
@@ -55,6 +66,5 @@ def adopt_evidence(connection: Connection, conversation_id: str, ticket: AnyRow,
             by=by,
             data=thread_item(rows, from_customer=True),
             now=now,
-            ticket=ticket._asdict(),
             audience="customer",
         )

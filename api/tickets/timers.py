@@ -153,12 +153,11 @@ def _notify(
     told = {"clock": clock.kind, "stage": stage, "run": clock.run, "due_at": clock.due_at}
     handoff.add(
         connection,
-        ticket_no=ticket.ticket_no,
+        ticket,
         kind="sla",
         entry={
             "seq": ticket.version, "type": "sla", "actor": SYSTEM.id, "audience": "staff", "at": now, "data": told,
         },
-        restricted_to=ticket.route if ticket.restricted else None,
         now=now,
         occasion=f"{clock.kind}_{clock.run}_{stage}",
     )  # fmt: skip
@@ -177,6 +176,5 @@ def _recount(tickets: Tickets, connection: Connection, ticket_no: str, *, now: d
     }
     if moved and ticket.calendar_version is not None:
         told = {**moved, "reason": "工作日安排有变化，时限重新计算"}
-        after = {**row, **kept}
-        record(connection, ticket_no=ticket_no, kind=EventType.RECOUNT, by=SYSTEM, data=told, now=now, ticket=after)
+        record(connection, ticket_no=ticket_no, kind=EventType.RECOUNT, by=SYSTEM, data=told, now=now)
     return bool(moved)

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cached_property
 
 from api.core.clock import BEIJING
 from api.tickets.calendar import WorkCalendar, end_of
@@ -11,7 +12,7 @@ from contract.sla import Unit
 _FAR = datetime(9000, 1, 1, tzinfo=BEIJING)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Timer:
     """One term from its start on: the moment at which a share of it is used up."""
 
@@ -25,11 +26,11 @@ class Timer:
 
     def at(self, percent: int) -> datetime | None:
         """None: it stands still before that. Warnings of working days come in hours of service."""
+        if percent >= 100:
+            return self.due
         if self.unit == "working_hour":
             return self._in_service(timedelta(hours=self.value) * percent / 100)
-        due = self._due()
-        if percent >= 100:
-            return due
+        due = self._in_days()
         if self.unit == "working_day" and (total := self.calendar.service_between(self.start, due)):
             return self.calendar.add_service(self.start, total * percent / 100)
         return self.start + (due - self.start) * percent / 100
@@ -37,10 +38,14 @@ class Timer:
     @property
     def order(self) -> tuple[datetime, timedelta]:
         """The strictest first; of those that stand still, the one with least left."""
-        due = self.at(100)
-        return (due, timedelta()) if due else (_FAR, timedelta(hours=self.value) - self._served())
+        return (self.due, timedelta()) if self.due else (_FAR, timedelta(hours=self.value) - self._served())
 
-    def _due(self) -> datetime:
+    @cached_property
+    def due(self) -> datetime | None:
+        """When all of it is used up."""
+        return self._in_service(timedelta(hours=self.value)) if self.unit == "working_hour" else self._in_days()
+
+    def _in_days(self) -> datetime:
         due = moment_after(self.unit, self.value, self.start, self.calendar) + timedelta(days=self.extended_days)
         if self.longest is None:
             return due

@@ -91,15 +91,7 @@ def join_incident(connection: Connection, rows: Iterable[AnyRow], incident_no: s
             continue
         repository.change(connection, ticket.ticket_no, {"incident_id": incident_no, "updated_at": now})
         told = {"text": f"归入事件 {incident_no}（同类投诉集中出现，待核实）。", "incident_id": incident_no}
-        record(
-            connection,
-            ticket_no=ticket.ticket_no,
-            kind=EventType.COMMENT,
-            by=SYSTEM,
-            data=told,
-            now=now,
-            ticket=ticket._asdict(),
-        )
+        record(connection, ticket_no=ticket.ticket_no, kind=EventType.COMMENT, by=SYSTEM, data=told, now=now)
         linked += 1
     return linked
 

@@ -127,6 +127,5 @@ def _acknowledge(connection: Connection, ctx: Context, system: Principal, body: 
             by=system,
             data={"consumer": body.consumer, "external_ref": body.external_ref},
             now=now,
-            ticket=ticket._asdict(),
         )
     return AckOut(event_id=row.event_id, ticket_no=row.ticket_no, version=row.version, repeated=not first)

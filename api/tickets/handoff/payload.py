@@ -14,7 +14,7 @@ Full card and identity numbers leave in none of them: they are masked again on t
 from collections.abc import Callable, Mapping
 from typing import Any, Literal
 
-from api.core.clock import rfc3339
+from api.core.clock import MOMENT, rfc3339
 from api.core.crypto import EncryptedBytes
 from api.core.models import AnyRow
 from api.core.redaction import masked_phone, phones, scrub
@@ -73,7 +73,7 @@ def _each(value: Any, hide: Callable[[str], str], *, keep: bool, name: str = "")
         return {key: _each(item, hide, keep=keep, name=key if key in _PERSON else name) for key, item in value.items()}
     if isinstance(value, list | tuple):
         return [_each(item, hide, keep=keep, name=name) for item in value]
-    if not isinstance(value, str):
+    if not isinstance(value, str) or MOMENT.fullmatch(value):
         return value
     return hide(value) if keep or not name else masked(name, value)
 

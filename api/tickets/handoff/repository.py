@@ -70,33 +70,29 @@ def event_id(ticket_no: str, version: int, occasion: str = "") -> str:
 
 def add(
     connection: Connection,
+    ticket: AnyRow,
     *,
-    ticket_no: str,
     kind: str,
     entry: dict[str, Any],
-    restricted_to: str | None,
     now: datetime,
     occasion: str = "",
 ) -> None:
-    """Hands a change off; call it after the change itself, because the ticket is taken as it now stands.
+    """Hands a change off, with the ticket as it stands after it.
 
     `entry`: as `payload.snapshot`; its `seq` is the ticket's version. `occasion` tells apart what happens to one version
     without an entry of its own (a deadline that runs out). Whatever happens to a ticket whose use is restricted is told
     as that alone.
     """
-    ticket = tickets_repository.find(connection, ticket_no)
-    if ticket is None:
-        raise LookupError(f"ticket {ticket_no} vanished")
     in_use = is_in_use(ticket)
     if not in_use:
-        stop(connection, ticket_no)
+        stop(connection, ticket.ticket_no)
     values = {
-        "ticket_no": ticket_no,
+        "ticket_no": ticket.ticket_no,
         "type": f"ticket.{kind if in_use else RESTRICTED}",
         "state": ticket.state,
-        "restricted_to": restricted_to,
+        "restricted_to": _sealed_to(ticket),
         "created_at": now,
-        "event_id": event_id(ticket_no, entry["seq"], occasion),
+        "event_id": event_id(ticket.ticket_no, entry["seq"], occasion),
         "version": entry["seq"],
         "unit": ticket.route,
         "payload": snapshot(ticket, entry) if in_use else None,
@@ -111,13 +107,17 @@ def add_last_word(connection: Connection, ticket: AnyRow, kind: str, now: dateti
         "ticket_no": ticket.ticket_no,
         "type": f"ticket.{kind}",
         "state": ticket.state,
-        "restricted_to": ticket.route if ticket.restricted else None,
+        "restricted_to": _sealed_to(ticket),
         "created_at": now,
         "event_id": event_id(ticket.ticket_no, ticket.version, kind),
         "version": ticket.version,
         "unit": ticket.route,
     }
     connection.execute(insert(outbox), values)
+
+
+def _sealed_to(ticket: AnyRow) -> str | None:
+    return ticket.route if ticket.restricted else None
 
 
 # For the desk's stream, which looks by id

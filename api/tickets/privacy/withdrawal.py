@@ -58,6 +58,6 @@ def withdraw(
 def _goes_on(connection: Connection, ticket: AnyRow, by: Principal, now: datetime) -> dict[str, str]:
     told = {"text": WITHDRAWN, "from_customer": True, "consent_withdrawn": True}
     number: str = ticket.ticket_no
-    record(connection, ticket_no=number, kind=EventType.COMMENT, by=by, data=told, now=now, ticket=ticket._asdict())
+    record(connection, ticket_no=number, kind=EventType.COMMENT, by=by, data=told, now=now)
     why = "依法须在期限内办结并答复" if ticket.state in OPEN_STATES else "依法须在保存期限内留存投诉档案"
     return {"ticket_no": number, "why": why}

@@ -181,12 +181,5 @@ def _tell(connection: Connection, entry: AnyRow) -> bool:
     if ticket is None or outbox.find(connection, outbox.event_id(entry.ticket_no, entry.seq)) is not None:
         return False
     told = {name: getattr(entry, name) for name in ("seq", "type", "actor", "audience", "data")}
-    outbox.add(
-        connection,
-        ticket_no=entry.ticket_no,
-        kind=entry.type,
-        entry={**told, "at": entry.created_at},
-        restricted_to=ticket.route if ticket.restricted else None,
-        now=entry.created_at,
-    )
+    outbox.add(connection, ticket, kind=entry.type, entry={**told, "at": entry.created_at}, now=entry.created_at)
     return True
