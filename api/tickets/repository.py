@@ -41,7 +41,6 @@ from api.tickets.search.words import Wanted
 
 _t = tickets.c
 
-_FEW = 20_000  # tickets that are rather looked up than looked for: 51 of them stand among 2,600 of a million
 _RARE = 400  # tickets that are rather read than searched in the index of words: one page of a search looks through all
 _HOT = 3  # from this level on there is an index of its own
 
@@ -279,10 +278,6 @@ def _theirs(principal: Principal) -> Select[tuple[int]] | None:
     return select(ticket_reach.c.ticket_id).where(ticket_reach.c.who.in_((principal.id, *principal.units)))
 
 
-def _is_more_than(connection: Connection, most: int, ids: Select[tuple[int]]) -> bool:
-    return connection.execute(ids.offset(most).limit(1)).first() is not None
-
-
 def page(
     connection: Connection,
     conditions: list[ColumnElement[bool]],
@@ -305,35 +300,35 @@ def _page(
     wanted: Wanted | None,
 ) -> Page:
     statement, ids = statement.where(visible_to(seen_by)), _theirs(seen_by)
-    if ids is not None and _is_more_than(connection, _FEW, ids):
-        ids = None
-    if ids is not None:
-        statement = statement.where(_t.id.in_(ids))
-    if wanted is None:
-        rows = list(connection.execute(_newest(statement, before).limit(limit + 1)))
-        return Page(rows[:limit], rows[limit - 1].id if len(rows) > limit else None)
-    if ids is not None and not _is_more_than(connection, _RARE, ids):
+    if wanted is not None and ids is not None and not search.is_more_than(connection, _RARE, ids):
         # The index of words would be read through for the few that are theirs.
-        return _searched(connection, partial(_newest, statement), before, limit, wanted)
-    return _searched(connection, partial(search.narrowed, connection, statement, wanted), before, limit, wanted)
+        few = statement.where(_t.id.in_(ids))
+        return _searched(connection, partial(_newest, connection, few), before, limit, wanted)
+    if wanted is not None:
+        look = partial(search.candidates, connection, statement, wanted, among=ids)
+        return _searched(connection, look, before, limit, wanted)
+    if ids is not None and not search.is_more_than(connection, search.FEW, ids):
+        statement = statement.where(_t.id.in_(ids))
+    rows = _newest(connection, statement, before, limit + 1)
+    return Page(rows[:limit], rows[limit - 1].id if len(rows) > limit else None)
 
 
-def _newest(statement: Select[Any], before: int | None) -> Select[Any]:
+def _newest(connection: Connection, statement: Select[Any], before: int | None, limit: int) -> list[AnyRow]:
     if before is not None:
         statement = statement.where(_t.id < before)
-    return statement.order_by(_t.id.desc())
+    return list(connection.execute(statement.order_by(_t.id.desc()).limit(limit)))
 
 
 def _searched(
     connection: Connection,
-    candidates_before: Callable[[int | None], Select[Any]],
+    candidates_before: Callable[[int | None, int], list[AnyRow]],
     before: int | None,
     limit: int,
     wanted: Wanted,
 ) -> Page:
     rows: list[AnyRow] = []
     for _ in range(_LOOKS):
-        candidates = list(connection.execute(candidates_before(before).limit(limit + 1)))
+        candidates = candidates_before(before, limit + 1)
         good = search.confirmed(connection, [row.id for row in candidates], wanted)
         rows += [row for row in candidates if row.id in good]
         if len(rows) > limit:

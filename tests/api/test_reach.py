@@ -7,6 +7,7 @@ from sqlalchemy import select
 
 from api.tickets import repository
 from api.tickets.models import ticket_reach, tickets
+from api.tickets.search import repository as search
 from tests.api.conftest import Bridge
 
 OTHERS = "信用卡中心"
@@ -58,9 +59,10 @@ async def test_a_small_unit_is_shown_what_is_its_own(bridge: Bridge, monkeypatch
         assert told.status_code == 200, told.text
         return [ticket["ticket_no"] for ticket in told.json()["tickets"]]
 
-    for few, rare in ((20_000, 400), (20_000, 1), (1, 1)):  # read, looked up, looked for
-        monkeypatch.setattr(repository, "_FEW", few)
+    for few, rare, span in ((10_000, 400, 8192), (10_000, 1, 40), (1, 1, 2)):  # read, looked up, looked for
+        monkeypatch.setattr(search, "FEW", few)
         monkeypatch.setattr(repository, "_RARE", rare)
+        monkeypatch.setattr(search, "_SPAN", span)
         assert await shown() == [numbers[4], numbers[2], numbers[0]]
         assert await shown(route=OTHERS) == [numbers[0]]
         assert await shown(q="交班") == [numbers[4], numbers[2], numbers[0]]

@@ -3,16 +3,17 @@
 `api.tickets.repository` calls `index` for every ticket, change and entry of a thread; `remove` is for deletions.
 """
 
+import sys
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from sqlalchemy import (
-    ColumnElement,
     Connection,
     Select,
     bindparam,
     column,
     delete,
+    func,
     insert,
     literal,
     or_,
@@ -23,6 +24,7 @@ from sqlalchemy import (
 )
 
 from api.core.crypto import cipher_of
+from api.core.models import AnyRow
 from api.tickets.models import ticket_events, tickets
 from api.tickets.search.models import search_tokens
 from api.tickets.search.words import Wanted, grams_of, hashed
@@ -40,6 +42,15 @@ _INSERT_FTS = text("INSERT INTO search_fts(rowid, tokens) VALUES (:id, :tokens)"
 _DELETE_FTS = text("INSERT INTO search_fts(search_fts, rowid, tokens) VALUES ('delete', :id, :tokens)")
 _ADD = insert(search_tokens)
 _KNOWN = select(_t.id, _s.key_number, _s.tokens).outerjoin(search_tokens).where(_t.ticket_no == bindparam("number"))
+# A plan made once for all words would suit none; and to start helpers takes longer than a page.
+_BEGIN = select(
+    func.coalesce(func.max(_t.id) + 1, 0).label("end"),
+    func.set_config("plan_cache_mode", "force_custom_plan", True),
+    func.set_config("max_parallel_workers_per_gather", "0", True),
+)
+FEW = 10_000  # tickets that are rather looked up than looked for: 51 of them stand among 5,100 of a million
+_SPAN = 8192  # tickets of the first span
+_SLOWEST, _QUICKEST = 4, 16  # how many times as many the next one has
 _SOURCES = select(_t.id, _t.ticket_no.label("number"), *(_t[name] for name in COLUMNS))
 
 
@@ -110,32 +121,72 @@ def stale(connection: Connection, after: int, limit: int) -> list[int]:
     return list(connection.scalars(found))
 
 
-def narrowed(connection: Connection, statement: Select[Any], wanted: Wanted, before: int | None) -> Select[Any]:
-    """Only tickets that have all grams: a few too many, because pairs may stand apart and hashes may meet.
+def is_more_than(connection: Connection, most: int, ids: Select[tuple[int]]) -> bool:
+    return connection.execute(ids.offset(most).limit(1)).first() is not None
 
-    The newest first. On SQLite the index is read from its end, which stops as soon as a page is full.
+
+def candidates(
+    connection: Connection,
+    statement: Select[Any],
+    wanted: Wanted,
+    before: int | None,
+    limit: int,
+    among: Select[tuple[int]] | None = None,
+) -> list[AnyRow]:
+    """Tickets that have all grams, the newest first: a few too many, because pairs may stand apart and hashes may meet.
+
+    Fewer than `limit`: there are no others. `among` is no condition, only where those are that `statement` allows.
     """
     asked = [sorted(hashed(key, wanted.grams)) for key in cipher_of(connection).search_keys.values()]
     if connection.dialect.name == "postgresql":
         some = or_(*(_s.tokens.op("@>")(set(tokens)) for tokens in asked))
-        return statement.join(search_tokens).where(some, *_before(_s.ticket_id, before)).order_by(_s.ticket_id.desc())
+        return _by_spans(connection, statement.join(search_tokens).where(some), before, limit, among)
+    if among is not None and not is_more_than(connection, FEW, among):
+        statement = statement.where(_t.id.in_(among))
+    # The index is read from its end, which stops as soon as a page is full.
     phrase = " OR ".join("(" + " AND ".join(map(_word, tokens)) + ")" for tokens in asked)
     matches = column("search_fts", is_literal=True).op("MATCH")(literal(phrase))
-    joined = statement.join(_fts, _fts.c.rowid == _t.id)
-    return joined.where(matches, *_before(_fts.c.rowid, before)).order_by(_fts.c.rowid.desc())
+    mine = [] if before is None else [_fts.c.rowid < before]
+    joined = statement.join(_fts, _fts.c.rowid == _t.id).where(matches, *mine)
+    return list(connection.execute(joined.order_by(_fts.c.rowid.desc()).limit(limit)))
+
+
+def _by_spans(
+    connection: Connection, statement: Select[Any], before: int | None, limit: int, among: Select[tuple[int]] | None
+) -> list[AnyRow]:
+    """Span after span, from the newest on: how common grams are together no planner knows, and a GIN index gives all or nothing.
+
+    So a mistaken plan costs no more than its span, and of a common word no more is read than of a rare one.
+    """
+    end = min(connection.execute(_BEGIN).one().end, before or sys.maxsize)
+    rows: list[AnyRow] = []
+    span = _SPAN
+    if among is not None:
+        theirs = among.selected_columns[0]
+        if is_more_than(connection, _SPAN // 10, among.where(theirs < end, theirs >= end - span)):
+            among = None
+    while end > 0 and len(rows) < limit:
+        # Each table is told, because the planner concludes nothing from one to the other.
+        mine = [of for one in (_t.id, _s.ticket_id) for of in (one < end, one >= end - span)]
+        if among is not None and (rows or span <= _SPAN * _QUICKEST):  # later on a word without any hit is a rare one
+            mine.append(_t.id.in_(among.where(theirs < end, theirs >= end - span)))
+        missing = limit - len(rows)
+        found = connection.execute(statement.where(*mine).order_by(_t.id.desc()).limit(missing)).all()
+        rows += found
+        end, span = end - span, span * min(max(2 * missing // (len(found) or 1), _SLOWEST), _QUICKEST)
+    return rows
 
 
 def confirmed(connection: Connection, ids: Iterable[int], wanted: Wanted) -> set[int]:
     """Those of `ids` in whose texts the terms really stand; threads are read only where the ticket itself is not enough."""
     rows = connection.execute(_SOURCES.where(_t.id.in_(list(ids)))).all()
-    texts = {row.number: list(texts_of(row._asdict())) for row in rows}
-    found = {row.number for row in rows if wanted.is_in(texts[row.number])}
-    open_ones = [number for number in texts if number not in found]
-    entries = select(ticket_events.c.ticket_no, ticket_events.c.data).where(ticket_events.c.ticket_no.in_(open_ones))
-    for entry in connection.execute(entries) if open_ones else ():
-        texts[entry.ticket_no] += texts_told(entry.data)
-    found |= {number for number in open_ones if wanted.is_in(texts[number])}
-    return {row.id for row in rows if row.number in found}
+    missing = {row.number: wanted.missing_in(texts_of(row._asdict())) for row in rows}
+    told: dict[str, list[str]] = {number: [] for number in missing if missing[number]}
+    entries = select(ticket_events.c.ticket_no, ticket_events.c.data).where(ticket_events.c.ticket_no.in_(told))
+    for entry in connection.execute(entries) if told else ():
+        told[entry.ticket_no] += texts_told(entry.data)
+    without = {number for number, texts in told.items() if wanted.missing_in(texts, missing[number])}
+    return {row.id for row in rows if row.number not in without}
 
 
 def _insert(connection: Connection, ticket_id: int, number: int, tokens: set[int]) -> None:
@@ -150,10 +201,6 @@ def _tell_fts(connection: Connection, statement: Any, ticket_id: int, tokens: se
 
 def _word(token: int) -> str:
     return f"{token & 0xFFFFFFFF:08x}"
-
-
-def _before(id_column: ColumnElement[int], before: int | None) -> list[ColumnElement[bool]]:
-    return [] if before is None else [id_column < before]
 
 
 def _current(connection: Connection) -> tuple[int, bytes]:
