@@ -119,7 +119,8 @@ def _put_sqlite(settings: Settings, fresh: Path, reason: str) -> None:
     target = dumps.sqlite_file(settings)
     staged = target.with_name(f".{target.name}.restoring")
     shutil.move(fresh, staged)  # which may be another disk's
-    moved = [(path, path.with_name(f"{path.name}.before-{_stamp()}")) for path in _sqlite_files(target)]
+    stamp = _stamp()
+    moved = [(path, path.with_name(f"{path.name}.before-{stamp}")) for path in _sqlite_files(target)]
     try:
         for path, aside in moved:
             path.rename(aside)
@@ -202,7 +203,8 @@ def _quoted(connection: Connection, name: str) -> str:
 
 
 def _stamp() -> str:
-    return f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
+    """To the microsecond: two restores of one second must not meet."""
+    return f"{datetime.now(UTC):%Y%m%dT%H%M%S_%fZ}"
 
 
 def _put_evidence(fresh: Path, target: Path) -> None:
