@@ -27,6 +27,7 @@ from sqlalchemy import (
     select,
     tuple_,
     type_coerce,
+    union_all,
     update,
 )
 from sqlalchemy.exc import IntegrityError
@@ -106,14 +107,16 @@ def registered_keys(connection: Connection, cipher: Cipher) -> set[int]:
 
 
 def _try_one(connection: Connection, cipher: Cipher, metadata: MetaData, number: int) -> None:
-    """For databases older than the table of keys: what is there must open."""
-    for place in places(metadata):
-        for column in place.encrypted:
-            raw = _raw(column)
-            found = connection.execute(select(raw).where(_number_of(column) == bytes((number,))).limit(1)).scalar()
-            if found is not None:
-                cipher.decrypt(bytes(found), _place(column))
-                return
+    """For databases older than the table of keys: what is there must open. The first blob of this key is enough."""
+    columns = [column for place in places(metadata) for column in place.encrypted]
+    of_this_key = union_all(
+        *(
+            select(literal(at).label("at"), _raw(column).label("blob")).where(_number_of(column) == bytes((number,)))
+            for at, column in enumerate(columns)
+        )
+    ).limit(1)
+    for found in connection.execute(of_this_key):
+        cipher.decrypt(bytes(found.blob), _place(columns[found.at]))
 
 
 def left(connection: Connection, metadata: MetaData, current: int) -> dict[str, int]:
