@@ -94,6 +94,8 @@ def _run(suite: Suite, *, alone: bool) -> tuple[Count, int]:
     with tempfile.TemporaryDirectory(prefix="tingsu-tests-", dir=_place(), ignore_cleanup_errors=True) as directory:
         report = Path(directory, "report.xml")
         environment = {**os.environ, "TINGSU_JUNIT": str(report)}
+        # Hundreds of processes start: what one of them has compiled, the others take.
+        environment.pop("PYTHONDONTWRITEBYTECODE", None)
         environment["PATH"] = f"{ROOT / '.venv' / 'bin'}{os.pathsep}{environment['PATH']}"
         if suite.bot:
             environment["PYTHONPATH"] = f"{ROOT / 'bot' / 'stand_ins'}{os.pathsep}{ROOT}"

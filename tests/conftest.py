@@ -31,7 +31,8 @@ def base_url(stack: Stack) -> str:
     return stack.settings.url
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def staff(base_url: str) -> Iterator[httpx.Client]:
+    """An administrator; hundreds of logins would each cost the hashing of a password."""
     with staff_client(base_url) as client:
         yield client
