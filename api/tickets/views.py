@@ -37,9 +37,10 @@ def _other_guess(row: AnyRow, taxonomy: Taxonomy) -> dict[str, Any]:
 
 def list_item(row: AnyRow, now: datetime, taxonomy: Taxonomy) -> dict[str, Any]:
     """The phone masked; the name in full, because a 称谓 is all there is."""
-    item = {name: value for name, value in row._asdict().items() if name not in INSIDE}
-    item["phone"] = masked_phone(row.phone)
-    return wire({**item, **_names(row, now, taxonomy)})
+    item = wire(row._asdict())
+    for name in INSIDE:
+        item.pop(name, None)
+    return {**item, "phone": masked_phone(row.phone), **_names(row, now, taxonomy)}
 
 
 def told_clocks(row: AnyRow, now: datetime) -> list[dict[str, Any]]:

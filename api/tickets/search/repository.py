@@ -8,7 +8,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from sqlalchemy import (
+    ColumnElement,
     Connection,
+    Integer,
+    LargeBinary,
     Select,
     bindparam,
     column,
@@ -20,10 +23,11 @@ from sqlalchemy import (
     select,
     table,
     text,
+    type_coerce,
     update,
 )
 
-from api.core.crypto import cipher_of
+from api.core.crypto import EncryptedText, cipher_of
 from api.core.models import AnyRow
 from api.tickets.models import ticket_events, tickets
 from api.tickets.search.models import search_tokens
@@ -50,8 +54,14 @@ _BEGIN = select(
 )
 FEW = 10_000  # tickets that are rather looked up than looked for: 51 of them stand among 5,100 of a million
 _SPAN = 8192  # tickets of the first span
-_SLOWEST, _QUICKEST = 4, 16  # how many times as many the next one has
+_SLOWEST, _QUICKEST = 4, 8  # how many times as many the next one has
 _SOURCES = select(_t.id, _t.ticket_no.label("number"), *(_t[name] for name in COLUMNS))
+_SEALED = {name: kind for name in COLUMNS if isinstance(kind := _t[name].type, EncryptedText)}
+_SEALED_SOURCES = select(
+    _t.id,
+    _t.ticket_no.label("number"),
+    *(type_coerce(_t[name], LargeBinary).label(name) if name in _SEALED else _t[name] for name in COLUMNS),
+)
 
 
 def texts_of(values: Mapping[str, Any]) -> Iterator[str]:
@@ -121,8 +131,10 @@ def stale(connection: Connection, after: int, limit: int) -> list[int]:
     return list(connection.scalars(found))
 
 
-def is_more_than(connection: Connection, most: int, ids: Select[tuple[int]]) -> bool:
-    return connection.execute(ids.offset(most).limit(1)).first() is not None
+def is_more_than(
+    connection: Connection, most: int, ids: Select[tuple[int]], values: Mapping[str, int] | None = None
+) -> bool:
+    return connection.execute(ids.offset(most).limit(1), values).first() is not None
 
 
 def candidates(
@@ -159,34 +171,47 @@ def _by_spans(
     So a mistaken plan costs no more than its span, and of a common word no more is read than of a rare one.
     """
     end = min(connection.execute(_BEGIN).one().end, before or sys.maxsize)
-    rows: list[AnyRow] = []
+    # Each table is told, because the planner concludes nothing from one to the other.
+    within = statement.where(*_within(_t.id), *_within(_s.ticket_id))
+    whole = narrow = within.order_by(_t.id.desc()).limit(bindparam("missing", type_=Integer))
     span = _SPAN
     if among is not None:
-        theirs = among.selected_columns[0]
-        if is_more_than(connection, _SPAN // 10, among.where(theirs < end, theirs >= end - span)):
-            among = None
+        theirs = among.where(*_within(among.selected_columns[0]))
+        if not is_more_than(connection, _SPAN // 10, theirs, {"start": end - span, "end": end}):
+            narrow = whole.where(_t.id.in_(theirs))
+    rows: list[AnyRow] = []
     while end > 0 and len(rows) < limit:
-        # Each table is told, because the planner concludes nothing from one to the other.
-        mine = [of for one in (_t.id, _s.ticket_id) for of in (one < end, one >= end - span)]
-        if among is not None and (rows or span <= _SPAN * _QUICKEST):  # later on a word without any hit is a rare one
-            mine.append(_t.id.in_(among.where(theirs < end, theirs >= end - span)))
-        missing = limit - len(rows)
-        found = connection.execute(statement.where(*mine).order_by(_t.id.desc()).limit(missing)).all()
+        missing, start = limit - len(rows), end - span
+        # Later on a word without any hit is a rare one.
+        asked = narrow if rows or span <= _SPAN * _QUICKEST else whole
+        found = connection.execute(asked, {"missing": missing, "start": start, "end": end}).all()
         rows += found
-        end, span = end - span, span * min(max(2 * missing // (len(found) or 1), _SLOWEST), _QUICKEST)
+        end, span = start, span * min(max(2 * missing // (len(found) or 1), _SLOWEST), _QUICKEST)
     return rows
+
+
+def _within(column: ColumnElement[int]) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
+    return column >= bindparam("start"), column < bindparam("end")
 
 
 def confirmed(connection: Connection, ids: Iterable[int], wanted: Wanted) -> set[int]:
     """Those of `ids` in whose texts the terms really stand; threads are read only where the ticket itself is not enough."""
-    rows = connection.execute(_SOURCES.where(_t.id.in_(list(ids)))).all()
-    missing = {row.number: wanted.missing_in(texts_of(row._asdict())) for row in rows}
+    rows = connection.execute(_SEALED_SOURCES.where(_t.id.in_(list(ids)))).all()
+    missing = {row.number: wanted.missing_in(_opened(connection, row)) for row in rows}
     told: dict[str, list[str]] = {number: [] for number in missing if missing[number]}
     entries = select(ticket_events.c.ticket_no, ticket_events.c.data).where(ticket_events.c.ticket_no.in_(told))
     for entry in connection.execute(entries) if told else ():
         told[entry.ticket_no] += texts_told(entry.data)
     without = {number for number, texts in told.items() if wanted.missing_in(texts, missing[number])}
     return {row.id for row in rows if row.number not in without}
+
+
+def _opened(connection: Connection, row: Any) -> Iterator[str]:
+    """As `texts_of`; what nobody asks for is not decrypted."""
+    for name in COLUMNS:
+        if (value := getattr(row, name)) is not None:
+            sealed = _SEALED.get(name)
+            yield value if sealed is None else sealed.process_result_value(value, connection.dialect)
 
 
 def _insert(connection: Connection, ticket_id: int, number: int, tokens: set[int]) -> None:

@@ -41,11 +41,17 @@ class Wanted:
     grams: frozenset[str]
 
     def missing_in(self, texts: Iterable[str], terms: tuple[str, ...] | None = None) -> tuple[str, ...]:
-        """Which of `terms` (else of all) stand in none of the `texts`. Most stand there as they are asked for: the others only
-        are looked for in the texts normalised."""
-        told = list(texts)
-        missing = [term for term in terms or self.terms if not any(term in text for text in told)]
-        plain = [normalised(text) for text in told] if missing else []
+        """Which of `terms` (else of all) stand in none of the `texts`, of which no more are taken than it needs.
+
+        Most stand there as they are asked for: the others only are looked for in the texts normalised.
+        """
+        told: list[str] = []
+        missing = terms or self.terms
+        for text in texts:
+            told.append(text)
+            if not (missing := tuple(term for term in missing if term not in text)):
+                return ()
+        plain = [normalised(text) for text in told]
         return tuple(term for term in missing if not any(term in text for text in plain))
 
 
