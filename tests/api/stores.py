@@ -1,4 +1,4 @@
-"""Databases for tests: each test has one of its own, copied from one that was migrated once.
+"""Databases for tests: each test has one to itself, as it is after its migration.
 
 Every test that starts a bridge runs on SQLite and on PostgreSQL, unless it says `@pytest.mark.only_on("sqlite", reason=…)`.
 """
@@ -18,10 +18,12 @@ from sqlalchemy.pool import NullPool
 from api.core.models import metadata
 from api.core.settings import Settings
 from api.migrations.run import migrate
+from tests.api import emptying
 from tests.api.postgres import why_not
 
 KINDS = ("sqlite", "postgresql")
 _TEMPLATE = "migrated"
+_EMPTIED: dict[str, list[str]] = {}  # by server
 _VERSIONS = Path(__file__).resolve().parents[2] / "api" / "migrations" / "versions"
 
 
@@ -76,10 +78,18 @@ def make_postgres_template(server: str) -> None:
 
 @contextmanager
 def postgres_database(server: str) -> Iterator[Store]:
-    name = f"t{uuid.uuid4().hex}"
-    _administer(server, f"CREATE DATABASE {name} TEMPLATE {_TEMPLATE}")
+    """As the template: one that a test before has used and that was emptied since, or a new one."""
+    emptied = _EMPTIED.setdefault(server, [])
+    if emptied:
+        name = emptied.pop()
+    else:
+        name = f"t{uuid.uuid4().hex}"
+        _administer(server, f"CREATE DATABASE {name} TEMPLATE {_TEMPLATE}")
     yield Store("postgresql", database_url=f"{server}/{name}", server=server)
-    _administer(server, f"DROP DATABASE {name} WITH (FORCE)")
+    if emptying.emptied(f"{server}/{name}", like=f"{server}/{_TEMPLATE}"):
+        emptied.append(name)
+    else:
+        _administer(server, f"DROP DATABASE {name} WITH (FORCE)")
 
 
 @contextmanager
