@@ -88,7 +88,7 @@ async def file_ticket(request: Request, filer: Filer, body: TicketIn) -> Respons
     return _json(shown, 200 if filed.merged else 201, headers)
 
 
-def _conditions(
+async def _conditions(
     request: Request,
     staff: AnyStaff,
     state: State | None = None,
@@ -99,7 +99,7 @@ def _conditions(
     owner: Annotated[str | None, Query(max_length=80)] = None,
     q: Search = None,
 ) -> list[ColumnElement[bool]]:
-    """The filters of api.md."""
+    """The filters of api.md. Like `_wanted` no work for a thread: the hop would take longer."""
     ctx = context(request)
     found = repository.conditions_for(
         now=ctx.clock.now(),
@@ -124,7 +124,7 @@ def _named(ctx: Context, q: str | None) -> list[ColumnElement[bool]]:
     return [repository.has_number(number)] if number else []
 
 
-def _wanted(request: Request, q: Search = None) -> Wanted | None:
+async def _wanted(request: Request, q: Search = None) -> Wanted | None:
     """What is searched in the texts of tickets; raises SearchTooShortError."""
     if not q or not q.strip() or _named(context(request), q):
         return None

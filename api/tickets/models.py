@@ -53,7 +53,7 @@ tickets = Table(
     Column("created_at", Instant, nullable=False),
     Column("updated_at", Instant, nullable=False),
     Column("conversation_id", String(64), index=True),
-    Column("parent_ticket", String(32), index=True),
+    Column("parent_ticket", String(32)),
     Column("repeat_count", Integer, nullable=False),
     # Source
     Column("intake_channel", String(16), nullable=False),
@@ -206,6 +206,8 @@ _index_where(
     "ix_tickets_hot", _t.level_peak >= literal_column("3"), _t.id, _t.level_peak, _t.route, _t.cause_l1, _t.state
 )
 _index_where("ix_tickets_running", is_one_of(RUNNING_STATES), _t.id, _t.due_at, _t.route, _t.cause_l1, _t.level_peak)
+# Few have one; among all of them SQLite would take the index for worthless.
+_index_where("ix_tickets_merged_into", _t.parent_ticket.is_not(None), _t.parent_ticket)
 _index_where("ix_tickets_next_check", _t.next_check_at.is_not(None), _t.next_check_at, _t.id)
 
 # For each unit and person the tickets that visible_to looks at for them; triggers of the database keep it (migration 0024), so

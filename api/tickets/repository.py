@@ -316,7 +316,7 @@ def _page(
 def _newest(connection: Connection, statement: Select[Any], before: int | None, limit: int) -> list[AnyRow]:
     if before is not None:
         statement = statement.where(_t.id < before)
-    return list(connection.execute(statement.order_by(_t.id.desc()).limit(limit)))
+    return list(connection.execute(statement.order_by(_t.id.desc()).limit(limit)).all())
 
 
 def _searched(

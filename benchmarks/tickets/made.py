@@ -7,6 +7,7 @@ so often a word that nobody else says stands in one.
 import random
 import re
 from bisect import bisect
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -123,6 +124,7 @@ class Maker:
         self._owner = Zipf(self._random, [f"clerk{n:03}" for n in range(300)])
         self._state = _weighted(self._random, _STATES)
         self._level = _weighted(self._random, _LEVELS)
+        self._earlier = deque(["TS2020010100018"], maxlen=1000)  # numbers that another ticket may be merged into
 
     def all(self) -> Iterator[Made]:
         start = self._now - timedelta(days=DAYS)
@@ -146,10 +148,12 @@ class Maker:
         values = {
             "id": number, "ticket_no": ticket_no, "created_at": at, "version": 0, "state": state, **self._matter(number, at),
             "narrative_raw": "。".join([*story, *own]), "summary": story[0][:60], "branch": branch, "branch_name": branch_name,
-            "owner": owner, **_moments(state, at, self._random), "next_check_at": self._next_check(state),
+            "owner": owner, **_moments(state, at, self._random),
+            "parent_ticket": self._random.choice(self._earlier) if state is State.MERGED else None, "next_check_at": self._next_check(state),
         }  # fmt: skip
         events = [self._event(ticket_no, seq, at) for seq in range(1, max(1, round(self._random.gauss(EVENTS, 4))) + 1)]
         values["version"] = len(events)
+        self._earlier.append(ticket_no)
         plain = [values["name"], branch, branch_name, values["route"], owner or "", *own]
         hashes = set().union(hashed(self._key, grams_of([ticket_no])), *map(self._hashes_of, [*plain, *story]))
         return Made(self.tickets.row(values), events, self.tokens.row({"ticket_id": number, "tokens": hashes}), hashes)
@@ -239,6 +243,4 @@ def _moments(state: State, at: datetime, random_: random.Random) -> dict[str, An
         found |= {"closed_at": at + timedelta(days=15)}
     if state is State.WITHDRAWN:
         found |= {"withdrawn_at": found["closed_at"]}
-    if state is State.MERGED:
-        found |= {"parent_ticket": "TS2020010100018"}
     return found

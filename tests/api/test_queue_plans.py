@@ -73,6 +73,12 @@ def test_combinations_are_not_sorted(connection: Connection, filters: dict[str, 
     assert "TEMP B-TREE" not in told
 
 
+def test_what_was_merged_is_not_looked_for_among_all(connection: Connection) -> None:
+    asked = "SELECT id FROM tickets WHERE parent_ticket = 'TS2020010100018' AND state = 'merged' ORDER BY id"
+    told = "\n".join(row[3] for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {asked}"))
+    assert "ix_tickets_merged_into" in told
+
+
 @pytest.mark.only_on("sqlite", reason="PostgreSQL sees to its figures by itself")
 async def test_the_planner_gets_fresh_figures_every_night(bridge: Bridge) -> None:
     await bridge.file()
