@@ -8,21 +8,24 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
 from sqlalchemy import (
     Column,
     ColumnElement,
     Connection,
+    Integer,
     LargeBinary,
     MetaData,
+    Select,
     Table,
     Update,
     bindparam,
     func,
     insert,
     literal,
+    literal_column,
     or_,
     select,
     tuple_,
@@ -108,15 +111,23 @@ def registered_keys(connection: Connection, cipher: Cipher) -> set[int]:
 
 def _try_one(connection: Connection, cipher: Cipher, metadata: MetaData, number: int) -> None:
     """For databases older than the table of keys: what is there must open. The first blob of this key is enough."""
-    columns = [column for place in places(metadata) for column in place.encrypted]
-    of_this_key = union_all(
-        *(
-            select(literal(at).label("at"), _raw(column).label("blob")).where(_number_of(column) == bytes((number,)))
-            for at, column in enumerate(columns)
-        )
-    ).limit(1)
-    for found in connection.execute(of_this_key):
+    columns, first = _first_blob(metadata)
+    for found in connection.execute(first, {"number": bytes((number,))}):
         cipher.decrypt(bytes(found.blob), _place(columns[found.at]))
+
+
+@cache
+def _first_blob(metadata: MetaData) -> tuple[list[Column[Any]], Select[Any]]:
+    """All encrypted columns, and what finds the first blob of key `number` in them, whichever has one."""
+    columns = [column for place in places(metadata) for column in place.encrypted]
+    number = bindparam("number", type_=LargeBinary)
+    blobs = (
+        select(literal_column(str(at), Integer).label("at"), _raw(column).label("blob")).where(
+            _number_of(column) == number
+        )
+        for at, column in enumerate(columns)
+    )
+    return columns, select(union_all(*blobs).subquery()).limit(1)
 
 
 def left(connection: Connection, metadata: MetaData, current: int) -> dict[str, int]:
