@@ -54,7 +54,7 @@ _BEGIN = select(
 )
 FEW = 10_000  # tickets that are rather looked up than looked for: 51 of them stand among 5,100 of a million
 _SPAN = 8192  # tickets of the first span
-_SLOWEST, _QUICKEST = 4, 8  # how many times as many the next one has
+_SLOWEST, _QUICKEST = 4, 16  # how many times as many the next one has
 _SOURCES = select(_t.id, _t.ticket_no.label("number"), *(_t[name] for name in COLUMNS))
 _SEALED = {name: kind for name in COLUMNS if isinstance(kind := _t[name].type, EncryptedText)}
 _SEALED_SOURCES = select(

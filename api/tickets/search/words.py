@@ -51,8 +51,8 @@ class Wanted:
             told.append(text)
             if not (missing := tuple(term for term in missing if term not in text)):
                 return ()
-        plain = [normalised(text) for text in told]
-        return tuple(term for term in missing if not any(term in text for text in plain))
+        plain = normalised("|".join(told))  # at once: most of a short text's time is the call
+        return tuple(term for term in missing if term not in plain)
 
 
 def normalised(text: str) -> str:
