@@ -12,6 +12,12 @@ from launcher.run import Stack
 from tests.running_stack import running_stack, staff_client
 
 ROOT = Path(__file__).resolve().parent.parent
+_LONG = ("golden", "benchmarks")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What takes a minute begins first: at the end of a run no worker is left alone with it."""
+    items.sort(key=lambda item: item.path.parent.name not in _LONG)
 
 
 @pytest.fixture(scope="session")
