@@ -2,10 +2,11 @@
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from functools import cache, partial
+from functools import cache
+from itertools import islice
 from typing import Any
 
 from sqlalchemy import (
@@ -302,41 +303,29 @@ def _page(
     statement, ids = statement.where(visible_to(seen_by)), _theirs(seen_by)
     if wanted is not None and ids is not None and not search.is_more_than(connection, _RARE, ids):
         # The index of words would be read through for the few that are theirs.
-        few = statement.where(_t.id.in_(ids))
-        return _searched(connection, partial(_newest, connection, few), before, limit, wanted)
+        few = search.newest(connection, statement.where(_t.id.in_(ids)), _t.id, before, limit + 1)
+        return _searched(connection, few, limit, wanted)
     if wanted is not None:
-        look = partial(search.candidates, connection, statement, wanted, among=ids)
-        return _searched(connection, look, before, limit, wanted)
+        found = search.candidates(connection, statement, wanted, before, limit + 1, among=ids)
+        return _searched(connection, found, limit, wanted)
     if ids is not None and not search.is_more_than(connection, search.FEW, ids):
         statement = statement.where(_t.id.in_(ids))
-    rows = _newest(connection, statement, before, limit + 1)
+    rows = next(search.newest(connection, statement, _t.id, before, limit + 1))
     return Page(rows[:limit], rows[limit - 1].id if len(rows) > limit else None)
 
 
-def _newest(connection: Connection, statement: Select[Any], before: int | None, limit: int) -> list[AnyRow]:
-    if before is not None:
-        statement = statement.where(_t.id < before)
-    return list(connection.execute(statement.order_by(_t.id.desc()).limit(limit)).all())
-
-
-def _searched(
-    connection: Connection,
-    candidates_before: Callable[[int | None, int], list[AnyRow]],
-    before: int | None,
-    limit: int,
-    wanted: Wanted,
-) -> Page:
+def _searched(connection: Connection, looks: Iterator[list[AnyRow]], limit: int, wanted: Wanted) -> Page:
     rows: list[AnyRow] = []
-    for _ in range(_LOOKS):
-        candidates = candidates_before(before, limit + 1)
+    last = None
+    for candidates in islice(looks, _LOOKS):
         good = search.confirmed(connection, [row.id for row in candidates], wanted)
         rows += [row for row in candidates if row.id in good]
         if len(rows) > limit:
             return Page(rows[:limit], rows[limit - 1].id)
         if len(candidates) <= limit:
             return Page(rows, None)
-        before = candidates[-1].id
-    return Page(rows, before)
+        last = candidates[-1].id
+    return Page(rows, last)
 
 
 def export_page(

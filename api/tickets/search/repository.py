@@ -142,35 +142,47 @@ def candidates(
     statement: Select[Any],
     wanted: Wanted,
     before: int | None,
-    limit: int,
+    size: int,
     among: Select[tuple[int]] | None = None,
-) -> list[AnyRow]:
+) -> Iterator[list[AnyRow]]:
     """Tickets that have all grams, the newest first: a few too many, because pairs may stand apart and hashes may meet.
 
-    Fewer than `limit`: there are no others. `among` is no condition, only where those are that `statement` allows.
+    As many as `size` at a time, fewer at the end. `among` is no condition, only where those are that `statement` allows.
     """
     asked = [sorted(hashed(key, wanted.grams)) for key in cipher_of(connection).search_keys.values()]
     if connection.dialect.name == "postgresql":
         some = or_(*(_s.tokens.op("@>")(set(tokens)) for tokens in asked))
-        return _by_spans(connection, statement.join(search_tokens).where(some), before, limit, among)
+        return _by_spans(connection, statement.join(search_tokens).where(some), before, size, among)
     if among is not None and not is_more_than(connection, FEW, among):
         statement = statement.where(_t.id.in_(among))
-    # The index is read from its end, which stops as soon as a page is full.
     phrase = " OR ".join("(" + " AND ".join(map(_word, tokens)) + ")" for tokens in asked)
     matches = column("search_fts", is_literal=True).op("MATCH")(literal(phrase))
-    mine = [] if before is None else [_fts.c.rowid < before]
-    joined = statement.join(_fts, _fts.c.rowid == _t.id).where(matches, *mine)
-    return list(connection.execute(joined.order_by(_fts.c.rowid.desc()).limit(limit)))
+    joined = statement.join(_fts, _fts.c.rowid == _t.id).where(matches)
+    # The index is read from its end, which stops as soon as a page is full.
+    return newest(connection, joined, _fts.c.rowid, before, size)
+
+
+def newest(
+    connection: Connection, statement: Select[Any], ids: ColumnElement[int], before: int | None, size: int
+) -> Iterator[list[AnyRow]]:
+    """What `statement` finds, as `candidates` gives it."""
+    while True:
+        rest = statement if before is None else statement.where(ids < before)
+        rows = list(connection.execute(rest.order_by(ids.desc()).limit(size)).all())
+        yield rows
+        if len(rows) < size:
+            return
+        before = rows[-1].id
 
 
 def _by_spans(
-    connection: Connection, statement: Select[Any], before: int | None, limit: int, among: Select[tuple[int]] | None
-) -> list[AnyRow]:
+    connection: Connection, statement: Select[Any], before: int | None, size: int, among: Select[tuple[int]] | None
+) -> Iterator[list[AnyRow]]:
     """Span after span, from the newest on: how common grams are together no planner knows, and a GIN index gives all or nothing.
 
     So a mistaken plan costs no more than its span, and of a common word no more is read than of a rare one.
     """
-    end = min(connection.execute(_BEGIN).one().end, before or sys.maxsize)
+    end = min(connection.execute(_BEGIN).one().end, sys.maxsize if before is None else before)
     # Each table is told, because the planner concludes nothing from one to the other.
     within = statement.where(*_within(_t.id), *_within(_s.ticket_id))
     whole = narrow = within.order_by(_t.id.desc()).limit(bindparam("missing", type_=Integer))
@@ -180,14 +192,20 @@ def _by_spans(
         if not is_more_than(connection, _SPAN // 10, theirs, {"start": end - span, "end": end}):
             narrow = whole.where(_t.id.in_(theirs))
     rows: list[AnyRow] = []
-    while end > 0 and len(rows) < limit:
-        missing, start = limit - len(rows), end - span
+    seen = False
+    while end > 0:
+        missing, start = size - len(rows), end - span
         # Later on a word without any hit is a rare one.
-        asked = narrow if rows or span <= _SPAN * _QUICKEST else whole
+        asked = narrow if seen or span <= _SPAN * _QUICKEST else whole
         found = connection.execute(asked, {"missing": missing, "start": start, "end": end}).all()
         rows += found
-        end, span = start, span * min(max(2 * missing // (len(found) or 1), _SLOWEST), _QUICKEST)
-    return rows
+        seen = seen or bool(rows)
+        if len(rows) == size:
+            yield rows
+            rows, end = [], found[-1].id
+        else:
+            end, span = start, span * min(max(2 * missing // (len(found) or 1), _SLOWEST), _QUICKEST)
+    yield rows
 
 
 def _within(column: ColumnElement[int]) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
