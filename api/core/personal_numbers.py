@@ -36,7 +36,7 @@ class _Plain(dict[int, str]):
 
 
 _PLAIN, _DIGITS = _Plain(), _Plain({ord(char): digit for char, digit in _CHINESE.items()})
-_THREE_DIGITS = re.compile(rf"(?:[\d①-⑨⓪❶-❾{''.join(_CHINESE)}]\W{{0,4}}){{3}}")
+_THREE_DIGITS = re.compile(rf"(?:[\d⁰¹²³⁴-⁹₀-₉①-⑨⓪❶-❾{''.join(_CHINESE)}]\W{{0,4}}){{3}}")
 
 
 def plain(text: str) -> str:
@@ -183,11 +183,18 @@ def _longest_from(text: str, chain: list[_Group], first: int) -> tuple[Found, in
 
 
 def _is_proven(number: str) -> bool:
-    if len(number) == 18 and (ric.is_valid(number) or _SHAPE_18.fullmatch(number)):
+    if len(number) == 18 and (_SHAPE_18.fullmatch(number) or _is_identity(number)):
         return True
     if len(number) == 15 and _SHAPE_15.fullmatch(number):
         return True
     return _CARDS.fullmatch(number) is not None and bool(luhn.is_valid(number))
+
+
+def _is_identity(number: str) -> bool:
+    try:
+        return bool(ric.is_valid(number))
+    except KeyError:  # a county that the library does not know, of a province that it does
+        return False
 
 
 def _belongs_together(text: str, groups: list[_Group]) -> bool:

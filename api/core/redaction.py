@@ -82,9 +82,10 @@ def scrub(text: str) -> str:
     if not has_number(text):
         return text
     digits = digits_of(text)
-    cuts = [(one.start, one.end, one.kept) for one in personal_numbers(digits)]
-    if _SECRET_SAID.search(digits):
+    cuts: list[tuple[int, int, str]] = []
+    if _SECRET_SAID.search(digits):  # first, because a password may be a card's number
         cuts += [(*match.span("secret"), DELETED) for pattern in _SECRETS for match in pattern.finditer(digits)]
+    cuts += [(one.start, one.end, one.kept) for one in personal_numbers(digits)]
     return _replace(text, cuts) if cuts else text
 
 

@@ -128,6 +128,22 @@ def test_every_text_of_a_value_is_masked_and_its_shape_kept() -> None:
     assert masked["a"][1:] == [5, None, True]
 
 
+@pytest.mark.parametrize("number", [CARD, "6222021234567890123", IDENTITY])
+def test_a_password_that_is_a_number_too_is_deleted(number: str) -> None:
+    assert scrub(f"密码是{number}") == "密码是[已删除]"
+
+
+@pytest.mark.parametrize("number", ["110004199003071237", "110004180003071237"])
+def test_an_identity_number_of_a_county_that_nobody_knows_harms_nothing(number: str) -> None:
+    """The library has the province of 110004 and no county, and stumbles."""
+    assert scrub(f"身份证号{number}") in (f"身份证号{shortened(number)}", f"身份证号{number}")
+
+
+@pytest.mark.parametrize("digits", ["⁰¹²³⁴⁵⁶⁷⁸⁹", "₀₁₂₃₄₅₆₇₈₉"])
+def test_raised_and_lowered_digits_are_digits(digits: str) -> None:
+    assert scrub("卡" + CARD.translate(str.maketrans("0123456789", digits))) == f"卡{shortened(CARD)}"
+
+
 def test_the_log_shows_no_phone_either() -> None:
     assert mask_for_log(f"打13912345678，卡{CARD}") == "打139****5678，卡622202*********3446"
 
