@@ -20,12 +20,13 @@ def are_several(names: Iterable[str]) -> bool:
     called: dict[str, set[str]] = {}  # by surname: as a man, as a woman, or neither
     for name in names:
         word, sex = _parted(_BLANK.sub("", name))
-        if len(word) == 1 or word in _COMPOUND:
-            called.setdefault(word, set()).update(sex)
-        elif word:
+        if not word:
+            continue
+        surname = _surname(word)
+        called.setdefault(surname, set()).update(sex)
+        if word != surname:
             full.add(word)
-    surnames = {*called, *map(_surname, full)}
-    return len(full) > 1 or len(surnames) > 1 or any(len(sexes) > 1 for sexes in called.values())
+    return len(full) > 1 or len(called) > 1 or any(len(sexes) > 1 for sexes in called.values())
 
 
 def _parted(name: str) -> tuple[str, set[str]]:
@@ -37,5 +38,5 @@ def _parted(name: str) -> tuple[str, set[str]]:
     return found["called"], {"man"} if title in _MEN else {"woman"} if title in _WOMEN else set()
 
 
-def _surname(full: str) -> str:
-    return full[:2] if full[:2] in _COMPOUND else full[:1]
+def _surname(word: str) -> str:
+    return word[:2] if word[:2] in _COMPOUND else word[:1]
