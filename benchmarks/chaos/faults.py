@@ -56,7 +56,8 @@ async def _lock(world: World, chance: random.Random) -> None:
 
 
 def _lock_sqlite(world: World, seconds: float) -> None:
-    connection = sqlite3.connect(world.data / "tingsu.sqlite3", timeout=10, isolation_level=None)
+    # SQLite lets whoever asks again first have the lock: while the bridge catches up, a gap may be long in coming.
+    connection = sqlite3.connect(world.data / "tingsu.sqlite3", timeout=60, isolation_level=None)
     try:
         connection.execute("BEGIN IMMEDIATE")
         time.sleep(seconds)
