@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy import Connection
 
 from api.core.models import AnyRow
+from api.core.security import BOT
 from api.tickets.notices import repository as notices
 from api.tickets.rising import DANGER, Risen
 from contract.routing import Routing
@@ -27,10 +28,15 @@ def page_filed(connection: Connection, ticket: AnyRow, now: datetime) -> None:
     _page(connection, number, level, text, (route, *copied), sealed=ticket.restricted, occasion=1, now=now)
 
 
-def page_guess(connection: Connection, routing: Routing, ticket: Any, now: datetime) -> None:
-    """To those who look after all complaints, once a day; what was guessed accuses somebody, and stands in the ticket only."""
+def page_guess(connection: Connection, routing: Routing, ticket: Any, guess: str, now: datetime) -> None:
+    """To those who look after all complaints, once a day; what was guessed accuses somebody, and stands in the ticket only:
+    as its own second cause, or in the entry of a repeat.
+    """
     number: str = ticket.ticket_no
+    is_its_own = (ticket.classified_by, ticket.cause_secondary) == (BOT, guess)
     text = f"工单 {number} 的次要原因是系统推测的，还没有人看过：请在本工作日内核对，用更正确认或改掉；核对之前只按主要原因办理。"
+    if not is_its_own:
+        text = f"工单 {number} 并入的新反映里有系统推测的次要原因，还没有人看过：请在本工作日内核对，属实就更正工单；核对之前仍按工单现有的原因办理。"
     notices.add(
         connection,
         kind="check_cause",

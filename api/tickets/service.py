@@ -274,7 +274,7 @@ class Tickets:
 
     def _ask_to_check(self, connection: Connection, ticket: AnyRow, values: dict[str, Any], now: datetime) -> None:
         if not ticket.restricted and guess_would_seal(self.playbook, values, values["level_peak"], now):
-            page_guess(connection, self.playbook.routing, ticket, now)
+            page_guess(connection, self.playbook.routing, ticket, values["cause_secondary"], now)
 
     def _merge(
         self,
