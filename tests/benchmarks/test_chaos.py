@@ -41,14 +41,25 @@ def test_tickets_against_acknowledgements(keys: list[Any], there: list[str], exp
     assert [sentence.partition(":")[0] for sentence in wrong][:1] == ([expected] if expected else [])
 
 
+def entry(ticket_no: str, text: str, actor: str = "key:chaos") -> SimpleNamespace:
+    return row(ticket_no=ticket_no, actor=actor, data={"text": text})
+
+
 @pytest.mark.parametrize(
-    ("texts", "expected"),
-    [(["a"], None), ([], "entries lost"), (["a", "a"], "entries twice"), (["a", "b"], "entries nobody made")],
+    ("entries", "expected"),
+    [
+        ([entry("T1", "a")], []),
+        ([], ["entries lost"]),
+        ([entry("T1", "a")] * 2, ["entries twice"]),
+        ([entry("T1", "a"), entry("T1", "b")], ["entries nobody made"]),
+        ([entry("T2", "a")], ["entries lost", "entries nobody made"]),
+        ([entry("T1", "a"), entry("T1", "incident", "system"), entry("T2", "incident", "system")], []),
+        ([entry("T1", "a"), *[entry("T1", "incident", "system")] * 2], ["entries twice"]),
+    ],
 )
-def test_entries_against_acknowledgements(texts: list[str], expected: str | None) -> None:
-    rows = [row(data={"text": text}) for text in texts]
-    wrong = checks._said(Table(rows), Ledger(said={"a": "T1"}))  # type: ignore[arg-type]
-    assert [sentence.partition(":")[0] for sentence in wrong] == ([expected] if expected else [])
+def test_entries_against_acknowledgements(entries: list[Any], expected: list[str]) -> None:
+    wrong = checks._said(Table(entries), Ledger(said={"a": "T1"}))  # type: ignore[arg-type]
+    assert [sentence.partition(":")[0] for sentence in wrong] == expected
 
 
 @pytest.mark.parametrize("steps", [[], ["resolve", "accept"], ["accept", "accept", "resolve"]])
