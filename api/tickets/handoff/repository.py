@@ -34,6 +34,24 @@ _HEAD = select(*(column for column in _o if column.name != "payload"))
 SEAL = case((tickets.c.restricted, tickets.c.route), else_=_o.restricted_to)
 
 
+def _with_seal(statement: Select[Any]) -> Select[Any]:
+    return statement.add_columns(SEAL.label("seal"), tickets_repository.IN_USE.label("in_use")).join_from(
+        outbox, tickets, tickets.c.ticket_no == _o.ticket_no, isouter=True
+    )
+
+
+# The relay runs after every change: its statements are put together once.
+_IS_WAITING = select(_o.id).where(_o.position.is_(None)).limit(1)
+_WAITING = _with_seal(_HEAD.where(_o.position.is_(None)).order_by(_o.id).limit(_BATCH))
+_THESE = _with_seal(_HEAD.where(_o.id.in_(bindparam("ids", expanding=True))).order_by(_o.id))
+_NUMBER = (
+    update(outbox)
+    .where(_o.id == bindparam("b_id"))
+    .values({name: bindparam(name) for name in ("position", "version", "event_id", "published_at")})
+)
+_LAST = select(counters.c.value).where(counters.c.name == _COUNTER)
+
+
 @dataclass(frozen=True, slots=True)
 class Sieve:
     """What a receiver wants and may have: empty `types` are all types, no `unit` is every unit.
@@ -136,7 +154,7 @@ def after(connection: Connection, outbox_id: int) -> list[AnyRow]:
 
 
 def is_waiting(connection: Connection) -> bool:
-    return connection.execute(select(_o.id).where(_o.position.is_(None)).limit(1)).first() is not None
+    return connection.execute(_IS_WAITING).first() is not None
 
 
 def give_positions(connection: Connection, now: datetime) -> list[AnyRow]:
@@ -146,8 +164,7 @@ def give_positions(connection: Connection, now: datetime) -> list[AnyRow]:
     ticket hold its row while they take their ids, so that a later one of a ticket is never visible before an earlier one.
     """
     upto = tickets_repository.next_number(connection, _COUNTER, 0)
-    waiting = _with_seal(_HEAD.where(_o.position.is_(None)).order_by(_o.id).limit(_BATCH))
-    rows = list(connection.execute(waiting))
+    rows = list(connection.execute(_WAITING))
     if not rows:
         return []
     tickets_repository.next_number(connection, _COUNTER, len(rows))
@@ -155,19 +172,10 @@ def give_positions(connection: Connection, now: datetime) -> list[AnyRow]:
     for position, row in enumerate(rows, start=upto + 1):
         version = row.version or _version_of(connection, row)
         named = row.event_id or event_id(row.ticket_no, version)
-        changes.append({"b_id": row.id, "position": position, "version": version, "event_id": named})
-    numbered = update(outbox).where(_o.id == bindparam("b_id"))
-    connection.execute(
-        numbered.values(
-            position=bindparam("position"),
-            version=bindparam("version"),
-            event_id=bindparam("event_id"),
-            published_at=now,
-        ),
-        changes,
-    )
-    ids = [row.id for row in rows]
-    return list(connection.execute(_with_seal(_HEAD.where(_o.id.in_(ids)).order_by(_o.id))))
+        changed = {"position": position, "version": version, "event_id": named, "published_at": now}
+        changes.append({"b_id": row.id, **changed})
+    connection.execute(_NUMBER, changes)
+    return list(connection.execute(_THESE, {"ids": [row.id for row in rows]}))
 
 
 def _version_of(connection: Connection, row: AnyRow) -> int:
@@ -176,16 +184,9 @@ def _version_of(connection: Connection, row: AnyRow) -> int:
     return int(connection.execute(earlier).scalar_one())
 
 
-def _with_seal(statement: Select[Any]) -> Select[Any]:
-    return statement.add_columns(SEAL.label("seal"), tickets_repository.IN_USE.label("in_use")).join_from(
-        outbox, tickets, tickets.c.ticket_no == _o.ticket_no, isouter=True
-    )
-
-
 def last_position(connection: Connection) -> int:
     """The last one that was given, 0 before the first; after a restore it may be far beyond the newest event's."""
-    given = select(counters.c.value).where(counters.c.name == _COUNTER)
-    return int(connection.execute(given).scalar_one_or_none() or 0)
+    return int(connection.execute(_LAST).scalar_one_or_none() or 0)
 
 
 def position_before_newest(connection: Connection, count: int) -> int:

@@ -5,7 +5,21 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, and_, exists, func, insert, literal, or_, select, true, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Select,
+    and_,
+    bindparam,
+    exists,
+    func,
+    insert,
+    literal,
+    or_,
+    select,
+    true,
+    update,
+)
 from sqlalchemy.dialects import postgresql, sqlite
 
 from api.core.clock import SKEW
@@ -21,6 +35,19 @@ _w, _d = webhooks.c, deliveries.c
 # An outage is over when something arrives after this many failures in a row; then the others need not wait any longer.
 _OUTAGE = 3
 _LONGEST_PAUSE = 60.0  # seconds
+
+
+def _due(now: Any) -> list[ColumnElement[bool]]:
+    return [_d.state == "pending", _d.next_at <= now, or_(_d.lease_until.is_(None), _d.lease_until <= now)]
+
+
+_NOW = bindparam("now", type_=_d.next_at.type)
+# Asked after every change: put together once.
+_EVERY = select(webhooks).where(_w.deleted_at.is_(None)).order_by(_w.created_at, _w.id)
+_DUE_WEBHOOKS = select(_w.id).where(
+    and_(_w.active, _w.deleted_at.is_(None), or_(_w.resume_at.is_(None), _w.resume_at <= _NOW)),
+    exists().where(_d.webhook_id == _w.id, *_due(_NOW)),
+)
 
 
 def sieve_of(webhook: AnyRow) -> Sieve:
@@ -43,7 +70,7 @@ def find(connection: Connection, webhook_id: str) -> AnyRow | None:
 
 
 def every(connection: Connection) -> list[AnyRow]:
-    return list(connection.execute(select(webhooks).where(_w.deleted_at.is_(None)).order_by(_w.created_at, _w.id)))
+    return list(connection.execute(_EVERY))
 
 
 def counts(connection: Connection) -> dict[str, dict[str, int]]:
@@ -93,9 +120,7 @@ def _delivery(webhook_id: str, row: AnyRow, now: datetime) -> dict[str, Any]:
 
 def due_webhooks(connection: Connection, now: datetime) -> list[AnyRow]:
     """Active ones with something to try now."""
-    waiting = exists().where(_d.webhook_id == _w.id, *_due(now))
-    ready = and_(_w.active, _w.deleted_at.is_(None), or_(_w.resume_at.is_(None), _w.resume_at <= now))
-    return list(connection.execute(select(_w.id).where(ready, waiting)))
+    return list(connection.execute(_DUE_WEBHOOKS, {"now": now}))
 
 
 def claim(
@@ -121,10 +146,6 @@ def claim(
         return []
     connection.execute(update(deliveries).where(_d.id.in_(ids)).values(lease_by=by, lease_until=until))
     return list(connection.execute(select(deliveries).where(_d.id.in_(ids)).order_by(_d.position)))
-
-
-def _due(now: datetime) -> list[ColumnElement[bool]]:
-    return [_d.state == "pending", _d.next_at <= now, or_(_d.lease_until.is_(None), _d.lease_until <= now)]
 
 
 def set_right(connection: Connection, now: datetime, lease: timedelta) -> None:
