@@ -361,8 +361,13 @@ async def test_a_ticket_keeps_its_order_while_others_overtake(bridge: Bridge, re
     numbers = await filed(bridge, 1, 2, 3)
     for number in numbers:
         await comment(bridge, number, "一", "二", "三")
-    await receiver.until(12)
-    assert [receiver.versions(number) for number in numbers] == [[1, 2, 3, 4]] * 3
+    for _ in range(1500):
+        # At least once: on a loaded machine a delivery may come again before its answer was seen.
+        seen = [list(dict.fromkeys(receiver.versions(number))) for number in numbers]
+        if sum(map(len, seen)) == 12:
+            break
+        await asyncio.sleep(0.02)
+    assert seen == [[1, 2, 3, 4]] * 3
 
 
 async def test_a_slow_receiver_delays_nobody_else(start: Start, receiver: Receiver) -> None:
