@@ -90,7 +90,7 @@ class Route(Dated):
         """The order of the module's docstring, for a matter that it fits; the greater wins."""
         by_code = (concern.secondary, concern.cause, concern.detail)
         return (
-            self.restricted or not self.causes or not set(self.causes).isdisjoint(concern.codes),
+            self.restricted or not self.causes or not concern.codes.isdisjoint(self.causes),
             bool(self.natures) and self.restricted,
             -1 if self.level_min is None else self.level_min,
             self.restricted,

@@ -49,9 +49,8 @@ _LONGEST = 500  # characters of one value; more is told by its digest
 _PAGE = 1000
 # The shortest that is masked has three digits (the number on a card's back).
 _HAS_DIGITS = re.compile(r"(?:[\d零〇一二三四五六七八九幺][ \-.]?){3}")
-_OURS = re.compile(
-    r"#[0-9a-f]{16}|TS20\d{11,14}"
-)  # a digest or a ticket's number: nobody's, and a list has fifty of them
+# A digest or a ticket's number: nobody's, and a list has fifty of them.
+_OURS = re.compile(r"#[0-9a-f]{16}|TS20\d{11,14}")
 _LETTERS, _DIGITS = str.maketrans("0123456789", "ghijklmnop"), str.maketrans("ghijklmnop", "0123456789")
 # Statements are made once: putting one together costs more than running it.
 HEAD = select(audit_head).with_for_update()

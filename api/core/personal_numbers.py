@@ -35,16 +35,12 @@ class _Plain(dict[int, str]):
         return found
 
 
-_PLAIN, _DIGITS = _Plain(), _Plain({ord(char): digit for char, digit in _CHINESE.items()})
+_DIGITS = _Plain({ord(char): digit for char, digit in _CHINESE.items()})
 _THREE_DIGITS = re.compile(rf"(?:[\d⁰¹²³⁴-⁹₀-₉①-⑨⓪❶-❾{''.join(_CHINESE)}]\W{{0,4}}){{3}}")
 
 
-def plain(text: str) -> str:
-    return text if text.isascii() else text.translate(_PLAIN)
-
-
 def digits_of(text: str) -> str:
-    """`plain`, with Chinese digits as figures, too; as long as `text`."""
+    """Every form of a character as the ASCII one, and Chinese digits as figures; as long as `text`."""
     return text if text.isascii() else text.translate(_DIGITS)
 
 

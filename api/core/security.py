@@ -68,7 +68,7 @@ class Principal:
         )
 
 
-BOT = "internal"  # who the dialogue is, in tickets and the audit chain
+BOT = "internal"  # the dialogue's id, as tickets keep it (operator_id, classified_by)
 # In the audit chain these stand for something else than a person with an account.
 RESERVED_NAMES = frozenset({"bot", "customer", "internal", "oidc", "playbook", "settings", "system"})
 

@@ -1,4 +1,4 @@
-"""Who is paged at once: for what is filed hot, and where a level that rises later leads (`rising.py`)."""
+"""Who is paged at once: for what is filed hot, where a level that rises later leads (`rising.py`), and to check a guess."""
 
 from collections.abc import Iterable
 from datetime import datetime

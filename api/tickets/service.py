@@ -121,7 +121,7 @@ class Tickets:
             ticket = self.existing(connection, same.ticket_no)
         if body.conversation_id is not None:
             links.keep_talk(connection, ticket.ticket_no, body.conversation_id)
-            adopt_evidence(connection, body.conversation_id, ticket, by, now)
+            adopt_evidence(connection, body.conversation_id, ticket.ticket_no, by, now)
             ticket = self.existing(connection, ticket.ticket_no)
         self._ask_to_check(connection, ticket, values, now)
         used = {"scope": scope, "key": key, "request_hash": fingerprint, "ticket_no": ticket.ticket_no}
@@ -244,7 +244,9 @@ class Tickets:
         self, connection: Connection, draft: TicketIn, entry: AnyRow, *, by: Principal, now: datetime
     ) -> str:
         """A repeat that had joined a ticket, as one of its own: received when its entry was made, with the dates of that day."""
-        guessed_by = BOT if entry.actor == traces.BOT else None  # whoever takes it out has not looked at the causes
+        guessed_by = (
+            BOT if entry.actor == traces.ACTOR_BOT else None
+        )  # whoever takes it out has not looked at the causes
         values = self._values(connection, draft, by=by, now=entry.created_at, classified_by=guessed_by)
         talk = (entry.data.get("filed") or {}).get("conversation_id")
         ticket = self._create(connection, {**values, "conversation_id": talk}, draft.recused.units, by, now)
@@ -371,7 +373,7 @@ class Tickets:
         old sight of it afterwards.
         """
         row = {**ticket._asdict(), **changes}
-        row |= (kept := self.time.columns(connection, row, NewEntry(kind, told, now), now=now))
+        kept = self.time.columns(connection, row, NewEntry(kind, told, now), now=now)
         repository.change(connection, ticket.ticket_no, {**changes, **kept})
         changed = record(
             connection, ticket_no=ticket.ticket_no, kind=kind, by=by, data=told, now=now, audience=audience

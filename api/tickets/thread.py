@@ -55,13 +55,13 @@ def _enter(
     handoff.add(connection, ticket, kind=kind, entry={"seq": seq, **entry, "at": now}, now=now)
 
 
-def adopt_evidence(connection: Connection, conversation_id: str, ticket: AnyRow, by: Principal, now: datetime) -> None:
+def adopt_evidence(connection: Connection, conversation_id: str, ticket_no: str, by: Principal, now: datetime) -> None:
     """What the customer has sent before there was a ticket belongs to it."""
-    rows = evidence.adopt(connection, conversation_id, ticket.ticket_no)
+    rows = evidence.adopt(connection, conversation_id, ticket_no)
     if rows:
         record(
             connection,
-            ticket_no=ticket.ticket_no,
+            ticket_no=ticket_no,
             kind=EventType.EVIDENCE,
             by=by,
             data=thread_item(rows, from_customer=True),

@@ -14,13 +14,11 @@ from api.tickets.models import read_audit, tickets
 _LISTED = frozenset({"name", "phone", "summary"})
 
 _MANY = "*"
-
-
-BOT = "bot"
+ACTOR_BOT = "bot"  # what threads and the audit chain call the dialogue; its own id is security.BOT
 
 
 def actor(by: Principal) -> str:
-    return BOT if by.role is Role.INTERNAL else by.id
+    return ACTOR_BOT if by.role is Role.INTERNAL else by.id
 
 
 def changed(
